@@ -1,0 +1,139 @@
+"""The whole contract between the suite and an approach: `Approach`, what it is handed (`Context`), what it returns.
+
+The harness owns labels, folds, metric and clock. It calls, in a process of the job's own::
+
+    approach = MyApproach(config)      # stores, does no work
+    approach.fit(train, context)       # studies with labels and points
+    approach.predict(held_out, context)  # studies without either
+    approach.save(folder)
+
+and loads the held-out labels only after `predict` has returned.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from bench.cohort import Cohort
+    from bench.imaging.volumes import Volumes
+
+
+class Config(BaseModel):
+    """Base of every approach's configuration: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """What an approach says of some studies.
+
+    Attributes:
+        study_ids: (N,) the studies.
+        probabilities: (N, 25, 3) of normal/mild, moderate, severe, in the order of `bench.targets.TARGETS`; no NaN,
+            each target's three sum to 1. They are scored by a log loss weighted 1/2/4, so a model trained without
+            these class weights must multiply them in.
+        points: located points in the format of ``train_label_coordinates.csv``, if the approach locates any.
+        evidence: ``row_id, series_id, instance_number, weight``: where it looked, if it can tell.
+    """
+
+    study_ids: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    points: pd.DataFrame | None = None
+    evidence: pd.DataFrame | None = None
+
+
+class Context(Protocol):
+    """What the harness offers to a job. See `bench.testing.make_context` for one to try things with.
+
+    Attributes:
+        device: a torch device string, such as ``cpu`` or ``cuda:0``.
+        precision: ``fp32``, ``bf16`` or ``fp16``: what autocast should use on that device.
+        threads: how many threads this job may keep busy.
+        folder: a folder of the job's own; what is written there is kept.
+        resume: a folder that outlives a kill and is emptied when the job (or stage) is done: put checkpoints here
+            after every epoch (`bench.training.checkpoints`), and look here before starting.
+        volumes: the pixels of every prepared series.
+    """
+
+    device: str
+    precision: str
+    threads: int
+    folder: Path
+    resume: Path
+    volumes: Volumes
+
+    def seed(self, purpose: str) -> int:
+        """A 32-bit seed hashed from the job's seed, approach, fold and this purpose."""
+
+    def inner_folds(self, train: Cohort, folds: int) -> Sequence[tuple[Cohort, Cohort]]:
+        """Stratified (train, hold-out) pairs within the training studies, for early stopping or stacking."""
+
+    def progress(
+        self,
+        stage: str,
+        *,
+        epoch: int,
+        epochs: int,
+        step: int = 0,
+        steps: int = 0,
+        losses: Mapping[str, float] | None = None,
+        learning_rate: float | None = None,
+        images_per_second: float | None = None,
+    ) -> None:
+        """Tell where training is. Epochs and steps count from 1; at ``step == steps`` the row goes into history.csv."""
+
+    def note(self, study_id: int, text: str) -> None:
+        """Record that something was missing in a study or had to be assumed. Ends in notes.csv."""
+
+    def shared(self, name: str, config: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
+        """A folder of label-free work, built once for all jobs on this data: ``build`` fills the folder it is given."""
+
+    def stage(self, name: str, config: Mapping[str, Any], train: Cohort, build: Callable[[Context], None]) -> Path:
+        """A folder with a trained stage, built once per config, source, training studies, data and seed.
+
+        ``build`` gets a context whose ``folder`` is the stage's and fills it; its seconds are charged to every job
+        that uses it.
+        """
+
+
+class Approach(ABC):
+    """One way to grade the 25 targets. The class is found by being imported into its plug-in's module."""
+
+    Config: ClassVar[type[BaseModel]] = Config
+    uses_points: ClassVar[bool] = False
+    """Whether `predict` makes use of points in its cohort: then the harness calls it once more with the true ones."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def skip(self, studies: Cohort) -> str | None:
+        """Why this approach cannot run on these studies (given without labels), or None if it can."""
+        return None
+
+    @abstractmethod
+    def fit(self, train: Cohort, context: Context) -> None:
+        """Learn from studies with labels and points."""
+
+    @abstractmethod
+    def predict(self, studies: Cohort, context: Context) -> Predictions:
+        """Grade studies. Labels are absent; points are too, save in the true-point pass."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what `load` needs: safetensors, JSON, CSV or npy, never a pickle."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, config: Any) -> Self:
+        """The approach as it was when `save` was called."""

@@ -1,0 +1,46 @@
+"""The contract of a data set plug-in: a folder in the competition's layout, and what is known about it.
+
+The layout is ``train.csv``, ``train_label_coordinates.csv``, ``train_series_descriptions.csv`` and
+``train_images/<study_id>/<series_id>/<instance_number>.dcm``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+# (what is being done, how many are done, how many there are)
+Progress = Callable[[str, int, int], None]
+
+
+class DataSet(ABC):
+    """One source of studies. The class is found by being imported into its plug-in's module."""
+
+    presets: ClassVar[tuple[str, ...]] = ()
+    """Variants that a user can ask for as ``name:preset``; the first is the default. Empty: there is only one."""
+
+    @abstractmethod
+    def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
+        """The folder that holds the data; a generated data set is built here on first use.
+
+        Args:
+            preset: one of `presets`, or None.
+            data: the folder that the user named with ``--data``, if any.
+            cache: where generated data may be kept.
+            jobs: how many processes may be used.
+            progress: called as work goes on.
+        """
+
+    def excluded_studies(self) -> Mapping[int, str]:
+        """Studies that are left out for all approaches alike, each with its reason."""
+        return {}
+
+    def known_faults(self) -> Mapping[int, str]:
+        """Published faults by study id or series id, in words."""
+        return {}
+
+    def floor(self, folder: Path) -> Mapping[str, Any] | None:
+        """The best score that can be expected on this data (``score``, ``parts``), where that is known."""
+        return None

@@ -1,0 +1,1 @@
+"""Reading MR images: decoding, geometry in patient space, studies and series, and the volume cache."""

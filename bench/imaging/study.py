@@ -1,0 +1,123 @@
+"""Studies and series: which slices there are and where in the patient they lie. No pixels here; see `volumes`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench.imaging.geometry import FloatArray, Plane
+from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """One MR series, its slices in anatomical order: sagittal from patient right to left, axial from head to foot.
+
+    Instance order is not that order (36 % of the competition's studies run the other way), so it is taken from
+    ImagePositionPatient along the slice normal.
+
+    Attributes:
+        study_id: the study it belongs to.
+        series_id: the series' number, unique within the data set.
+        description: one of `bench.targets.SERIES_DESCRIPTIONS`.
+        instance_numbers: (S,) DICOM instance numbers, the file names of the competition.
+        positions: (S, 3) world coordinates of each slice's first pixel, mm.
+        orientations: (S, 2, 3) unit vectors along which columns and rows grow.
+        spacings: (S, 2) mm between columns and between rows.
+        shapes: (S, 2) rows and columns of each slice as the file has them.
+        thickness_mm: nominal slice thickness, NaN where the files do not tell.
+        assumptions: what the reader had to assume or repair, in words.
+    """
+
+    study_id: int
+    series_id: int
+    description: str
+    instance_numbers: IntArray
+    positions: FloatArray
+    orientations: FloatArray
+    spacings: FloatArray
+    shapes: IntArray
+    thickness_mm: float = float("nan")
+    assumptions: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.instance_numbers)
+
+    def plane(self, index: int) -> Plane:
+        """The plane of the slice at ``index`` in anatomical order."""
+        along_x, along_y = self.orientations[index]
+        return Plane(self.positions[index], along_x, along_y, self.spacings[index])
+
+    def index_of(self, instance_number: int) -> int:
+        """Where the slice with this instance number stands in anatomical order. Raises KeyError if it is absent."""
+        found = np.flatnonzero(self.instance_numbers == instance_number)
+        if not len(found):
+            raise KeyError(f"series {self.series_id} has no slice with instance number {instance_number}")
+        return int(found[0])
+
+    def nearest_slice(self, world: ArrayLike) -> tuple[int, float]:
+        """The slice whose plane passes nearest to a world point (3,), and that distance in mm."""
+        distances = np.abs(self.distances(world))
+        index = int(np.argmin(distances))
+        return index, float(distances[index])
+
+    def distances(self, world: ArrayLike) -> FloatArray:
+        """Signed distances (S,) in mm of a world point (3,) from every slice's plane."""
+        normals = np.cross(self.orientations[:, 0], self.orientations[:, 1])
+        return np.einsum("sk,sk->s", np.asarray(world, dtype=np.float64) - self.positions, normals)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """One patient's examination.
+
+    Attributes:
+        study_id: the study's number.
+        series: all readable series, by description and then series id.
+        notes: what is missing or was repaired, in words.
+    """
+
+    study_id: int
+    series: tuple[Series, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def of(self, description: str) -> tuple[Series, ...]:
+        """All series of one kind, such as ``Axial T2``: none, one or several."""
+        return tuple(series for series in self.series if series.description == description)
+
+    @property
+    def sagittal_t1(self) -> tuple[Series, ...]:
+        """The Sagittal T1 series."""
+        return self.of(SAGITTAL_T1)
+
+    @property
+    def sagittal_t2(self) -> tuple[Series, ...]:
+        """The Sagittal T2/STIR series."""
+        return self.of(SAGITTAL_T2)
+
+    @property
+    def axial_t2(self) -> tuple[Series, ...]:
+        """The Axial T2 series; a study in four or so has several."""
+        return self.of(AXIAL_T2)
+
+    def nearest_slice(self, world: ArrayLike, description: str) -> tuple[Series, int, float] | None:
+        """The slice nearest to a world point (3,) over all series of one kind.
+
+        Returns:
+            The series, the slice's index in it, and the distance in mm; None if there is no series of that kind.
+            Frames of reference are not compared: the competition's data are anonymised per series although their
+            coordinates agree.
+        """
+        candidates = [(series, *series.nearest_slice(world)) for series in self.of(description)]
+        return min(candidates, key=lambda candidate: candidate[2], default=None)
+
+    def get(self, series_id: int) -> Series:
+        """The series with this id. Raises KeyError if the study has none."""
+        for series in self.series:
+            if series.series_id == series_id:
+                return series
+        raise KeyError(f"study {self.study_id} has no series {series_id}")

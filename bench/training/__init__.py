@@ -1,0 +1,1 @@
+"""What any torch approach can use: backbones, crops, losses, the training loop and checkpoints."""
