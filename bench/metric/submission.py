@@ -1,0 +1,79 @@
+"""The submission side of the metric: checked cell by cell, and joined to the solution on row_id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import DataError
+from bench.metric.solution import Solution
+from bench.metric.tables import SUBMISSION_FORMAT, as_numbers, as_text, refuse, refuse_duplicates, require_columns
+from bench.targets import PROBABILITY_COLUMNS, TARGET_NAMES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# How far a row's sum may lie from 1 under `strict`.
+TOLERANCE = 1e-3
+
+
+def align(table: pd.DataFrame, solution: Solution, source: str, *, strict: bool = False) -> NDArray[np.float64]:
+    """(N, 25, 3) probabilities as submitted, in the solution's order; NaN where the solution has no row.
+
+    Raises:
+        DataError: wrong columns; a row missing, too many or twice; a cell that is empty, no number, infinite or
+            negative; under ``strict`` also a row whose sum is more than 0.001 away from 1.
+    """
+    cure = f"The header must be {SUBMISSION_FORMAT}."
+    require_columns(source, table, ("row_id", *PROBABILITY_COLUMNS), cure)
+    extra = [column for column in table.columns if column not in ("row_id", *PROBABILITY_COLUMNS)]
+    if extra:
+        raise DataError(f"{source}: column {extra[0]!r} does not belong there ({len(extra)} such). {cure}")
+    names = as_text(table["row_id"]).rename("row_id")
+    refuse_duplicates(source, names)
+    position = _positions(names, solution, source)
+    values = _values(table, names, source)
+    if strict:
+        away = np.abs(values.sum(axis=1) - 1) > TOLERANCE
+        what = f"probabilities do not sum to 1 (within {TOLERANCE})"
+        refuse(source, away, names, what, "Divide each row by its sum, or leave --strict out.")
+    aligned = np.full((solution.expected.size, len(PROBABILITY_COLUMNS)), np.nan)
+    aligned[position] = values
+    return aligned.reshape(*solution.expected.shape, len(PROBABILITY_COLUMNS))
+
+
+def _positions(names: pd.Series, solution: Solution, source: str) -> NDArray[np.int64]:
+    """(rows,) where each submitted row stands in the solution's flattened (N, 25)."""
+    import pandas as pd
+
+    wanted = np.flatnonzero(solution.expected)
+    studies, columns = np.divmod(wanted, len(TARGET_NAMES))
+    ids = solution.study_ids[studies]
+    expected = pd.Series([f"{study}_{TARGET_NAMES[column]}" for study, column in zip(ids, columns, strict=True)])
+    found = pd.Index(expected).get_indexer(pd.Index(names))
+    refuse(
+        source,
+        found < 0,
+        names,
+        "row that the solution does not have",
+        "Remove it, or name the solution that it belongs to (there, a row without a label has empty cells).",
+    )
+    missing = np.ones(len(expected), dtype=bool)
+    missing[found] = False
+    refuse(source, missing, expected, "missing row", "Predict every row of the solution, unlabelled ones too.")
+    return wanted[found]
+
+
+def _values(table: pd.DataFrame, names: pd.Series, source: str) -> NDArray[np.float64]:
+    """(rows, 3) numbers, each finite and not negative."""
+    texts = table[list(PROBABILITY_COLUMNS)].apply(as_text)
+    values = np.column_stack([as_numbers(table[column]) for column in PROBABILITY_COLUMNS])
+    empty = texts.apply(lambda column: column.str.lower().isin(("", "nan", "na", "none", "null"))).to_numpy()
+    cure = "Every row needs three finite numbers of at least 0."
+    refuse(source, empty.any(axis=1), names, "empty cell or NaN", cure)
+    refuse(source, np.isnan(values).any(axis=1), names, "cell that is no number", cure)
+    refuse(source, np.isinf(values).any(axis=1), names, "infinite value", cure)
+    refuse(source, (values < 0).any(axis=1), names, "negative value", cure)
+    return values

@@ -1,0 +1,82 @@
+"""Reading the metric's CSV files, and the one way in which their faults are reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+SUBMISSION_FORMAT = "row_id,normal_mild,moderate,severe"
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A CSV file as text cells, empty ones as ``""``, so that later checks can quote what the file says.
+
+    Raises:
+        UsageError: there is no such file.
+        DataError: it is empty, has a header alone, or is not a CSV file in UTF-8.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file. Name a CSV file that exists.")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{path}: the file is empty. It needs a header line and at least one row.") from None
+    except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
+        raise DataError(f"{path}: not a CSV file in UTF-8 ({str(error).strip()}). Save it as plain CSV.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Check the rights to it.") from None
+    if table.empty:
+        raise DataError(f"{path}: the file has a header but no rows. It needs at least one.")
+    if not isinstance(table.index, pd.RangeIndex):
+        raise DataError(f"{path}: rows have more cells than the header has names. Write one cell a column.")
+    return table
+
+
+def as_text(column: pd.Series) -> pd.Series:
+    """A column as stripped strings, missing ones as ``""``."""
+    return column.astype(object).where(column.notna(), "").map(lambda cell: str(cell).strip())
+
+
+def as_numbers(column: pd.Series) -> NDArray[np.float64]:
+    """A column as floats, NaN where a cell is empty or no number."""
+    import pandas as pd
+
+    return pd.to_numeric(as_text(column), errors="coerce").to_numpy(dtype=np.float64)
+
+
+def refuse(source: str, bad: ArrayLike, names: pd.Series, what: str, cure: str) -> None:
+    """Raise a DataError that names the first bad row and how many there are; do nothing if none is bad."""
+    bad = np.asarray(bad, dtype=bool)
+    if bad.any():
+        first, count = names.iloc[int(np.argmax(bad))], int(bad.sum())
+        rows = "1 such row" if count == 1 else f"{count} such rows"
+        raise DataError(f"{source}: {what} (first: {first!r}; {rows}). {cure}")
+
+
+def refuse_duplicates(source: str, names: pd.Series) -> None:
+    """Raise a DataError if a name occurs twice."""
+    refuse(source, names.duplicated().to_numpy(), names, f"duplicate {names.name}", "Keep one row of each.")
+
+
+def require_columns(source: str, table: pd.DataFrame, columns: tuple[str, ...], cure: str) -> None:
+    """Raise a DataError if a column is absent or stands there twice."""
+    absent = [column for column in columns if column not in table.columns]
+    if absent:
+        there = ", ".join(map(str, table.columns[:8])) or "none"
+        more = f" and {len(table.columns) - 8} more" if len(table.columns) > 8 else ""
+        raise DataError(
+            f"{source}: column {absent[0]!r} is missing ({len(absent)} such); there is: {there}{more}. {cure}"
+        )
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"{source}: column {twice[0]!r} stands there twice. Keep one of them.")

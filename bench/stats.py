@@ -1,0 +1,117 @@
+"""What a score is worth: the class prior, skill, and intervals from resampling studies, paired between approaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.metric.terms import FloatArray, StudyTerms, reduce
+from bench.targets import CLASS_WEIGHTS, TARGETS
+
+RESAMPLES = 10_000
+_CHUNK = 500  # resamples drawn at once: 8 MB of multiplicities for 2,000 studies
+
+
+def prior_probabilities(train_grades: NDArray[np.int8]) -> FloatArray:
+    """The class prior (25, 3) that every report has as its reference.
+
+    Per condition and level, sides pooled: class counts + 1 each, times the class weights 1, 2, 4, normalised. The
+    weights make it the best constant under the weighted loss; the + 1 keeps a class unseen in a small training set
+    from costing an infinite loss.
+
+    Args:
+        train_grades: (M, 25) grades of the training studies, -1 where there is no label.
+    """
+    counts = np.stack([(train_grades == grade).sum(axis=0) for grade in range(3)], axis=-1)  # (25, 3)
+    key = [(target.condition, target.level) for target in TARGETS]
+    pooled = np.array([[own == other for other in key] for own in key])  # (25, 25)
+    weighted = (pooled @ counts + 1) * np.array(CLASS_WEIGHTS)
+    return np.asarray(weighted / weighted.sum(axis=1, keepdims=True))
+
+
+def skill(score: float, prior: float, floor: float) -> float:
+    """How much of the way from the prior (0) to the floor (1) a score has gone; NaN where the two are equal."""
+    return (prior - score) / (prior - floor) if prior != floor else float("nan")
+
+
+def multiplicities(studies: int, resamples: int, seed: int) -> Iterator[FloatArray]:
+    """How often each study is drawn in each resample: chunks (R, N) of small whole numbers, rows summing to N."""
+    random = np.random.default_rng(seed)
+    for start in range(0, resamples, _CHUNK):
+        rows = min(_CHUNK, resamples - start)
+        drawn = random.integers(0, studies, size=(rows, studies))
+        flat = (drawn + np.arange(rows)[:, None] * studies).ravel()
+        yield np.bincount(flat, minlength=rows * studies).reshape(rows, studies).astype(np.float64)
+
+
+def bootstrap_scores(
+    approaches: Sequence[Sequence[StudyTerms]], *, resamples: int = RESAMPLES, seed: int = 0
+) -> FloatArray:
+    """Scores (R, A) of approaches over resampled studies, each resample the same for all, so that they pair.
+
+    Args:
+        approaches: for each approach the terms of its trained models, one a seed, all on the same N studies. A score
+            is the mean over seeds. Where there are several, seeds are drawn with replacement too, for each approach
+            by itself: seed 1 of one has nothing in common with seed 1 of another.
+        resamples: how many.
+        seed: of the drawing.
+    """
+    models = [terms for seeds in approaches for terms in seeds]
+    studies = len(models[0])
+    draws = np.concatenate(
+        [
+            np.column_stack([reduce(terms, weights) for terms in models])
+            for weights in multiplicities(studies, resamples, seed)
+        ]
+    )  # (R, models)
+    random = np.random.default_rng([seed, 1])
+    ends = np.cumsum([len(seeds) for seeds in approaches])
+    columns = []
+    for end, seeds in zip(ends, approaches, strict=True):
+        chosen = end - len(seeds) + random.integers(0, len(seeds), size=(resamples, len(seeds)))
+        columns.append(np.take_along_axis(draws, chosen, axis=1).mean(axis=1))
+    return np.column_stack(columns)
+
+
+def interval(draws: FloatArray, level: float = 0.95) -> tuple[float, float]:
+    """The percentile interval of bootstrap draws (R,)."""
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """A score minus another on the same studies: below 0, the first is better.
+
+    Attributes:
+        difference: as observed.
+        interval: its 95 % bootstrap interval.
+        p: two-sided; the share of resamples on the other side of 0, doubled.
+    """
+
+    difference: float
+    interval: tuple[float, float]
+    p: float
+
+
+def paired_difference(first: FloatArray, second: FloatArray, observed: float) -> PairedDifference:
+    """The difference of two columns (R,) of `bootstrap_scores`, its interval and its p-value.
+
+    One resample is added to either side, so that p is never 0: with R resamples it can say no less than 2 / (R + 1).
+    """
+    draws = first - second
+    beyond = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
+    return PairedDifference(observed, interval(draws), min(1.0, 2 * (1 + beyond) / (len(draws) + 1)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for being several (Holm 1979), in the order given."""
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
