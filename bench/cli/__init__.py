@@ -1,0 +1,87 @@
+"""The command line: one file a verb, each imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+import bench
+from bench.errors import BenchError, UsageError, unknown
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on use, so that ``--help`` needs none of what they need.
+
+    Args:
+        verbs: command name -> (module that holds it as `command`, one line of help).
+    """
+
+    def __init__(self, *args: Any, verbs: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.verbs = verbs
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order in which they are told."""
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The verb's command, imported now."""
+        if name not in self.verbs:
+            raise unknown("command", name, self.verbs)
+        return importlib.import_module(self.verbs[name][0]).command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self.verbs.items()])
+
+
+VERBS = {
+    "run": ("bench.cli.run", "Train and score approaches on the same folds."),
+    "report": ("bench.cli.report", "Compare everything in a store on one page."),
+    "score": ("bench.cli.score", "Score a submission by the competition's metric."),
+    "data": ("bench.cli.data", "Build, check, prepare and look at data sets."),
+    "list": ("bench.cli.list", "List approaches, data sets, reports and runs."),
+}
+
+
+@click.group(
+    cls=LazyGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(bench.__version__, prog_name="bench")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def group(debug: bool) -> None:
+    """Compare approaches to grading lumbar spine MRI: same folds, same metric, costs beside."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The console script. Exit code 0: done; 1: a job failed or there are faults; 2: wrong use; 130: interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        # --debug is taken wherever it stands
+        code = group.main([word for word in arguments if word != "--debug"], prog_name="bench", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        if debug:
+            raise
+        error.show()
+        sys.exit(UsageError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted; what was done is kept. Run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)
+    except BenchError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,148 @@
+"""``bench run``: train and score approaches on the same folds."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.options import Listed, PathType, default_cache, flat, plugin_paths
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.runner import Outcome, Prepared, Request, State
+
+words = Listed(str, "names")
+integers = Listed(int, "whole numbers")
+numbers = Listed(float, "numbers")
+
+
+@click.command(short_help="Train and score approaches on the same folds.")
+@click.option("--approach", "approaches", type=words, multiple=True, required=True, help="One or more, by commas.")
+@click.option("--dataset", default="phantom", show_default=True, help="Data set, with its preset: phantom:standard.")
+@click.option("--data", type=PathType, help="The data set's folder, where it is not generated.")
+@click.option("--preset", default="quick", show_default=True, help="Preset of the approaches: quick, standard, paper.")
+@click.option("--ablation", "ablations", type=words, multiple=True, help="Named changes of the approach's own.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting of the preset.")
+@click.option("--folds", default="5", show_default=True, help="How many folds, or a CSV with study_id,fold.")
+@click.option("--fold", "only_folds", type=integers, multiple=True, help="Run these folds alone.")
+@click.option("--seed", "seeds", type=integers, multiple=True, help="One or more seeds of training.  [default: 0]")
+@click.option("--train-fraction", "fractions", type=numbers, multiple=True, help="Shares of the training studies.")
+@click.option("--out", type=PathType, default=Path("runs"), show_default=True, help="The store.")
+@click.option("--cache-dir", type=PathType, help="Where generated data and prepared images lie.")
+@click.option("--jobs", type=int, help="Jobs at once.  [default: one a GPU, else one a core]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True)
+@click.option("--executor", default="local", show_default=True, help="local, or ray for a cluster.")
+@click.option("--plugin", "plugins", type=PathType, multiple=True, help="A plug-in's file or folder.")
+@click.option("--job-timeout", type=float, help="Seconds after which a job is ended and failed.")
+@click.option("--only-missing", is_flag=True, help="Leave stale results as they are.")
+@click.option("--force", is_flag=True, help="Do everything anew; old results are kept aside.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+def command(**options: Any) -> int:
+    """Train and score approaches on the same folds.
+
+    With no data set named it uses the phantom, which is generated on first use.
+    """
+    from rich.console import Console
+
+    from bench.console import Screen
+    from bench.runner import prepare, run, survey, to_do
+
+    console = Console()
+    request = _request(options)
+    console.print(f"store: {request.out.resolve()}\ncache: {request.cache}", highlight=False, soft_wrap=True)
+    with Screen(console) as screen:
+        prepared = prepare(request, screen.prepare)
+    _say_what_is_left_out(console, prepared)
+    states = survey(request, prepared.jobs)
+    _say_states(console, states)
+    if options["dry_run"]:
+        return 0
+    jobs = to_do(request, states)
+    with Screen(console) as screen:
+        screen.expect(jobs)
+        outcome = run(request, jobs, screen.on_event)
+    _show_result(console, prepared, outcome, request)
+    return 1 if outcome.failed else 0
+
+
+def _request(options: dict[str, Any]) -> Request:
+    from bench.runner import Request
+
+    if options["force"] and options["only_missing"]:
+        raise UsageError("--force and --only-missing contradict each other: choose one.")
+    fractions = flat(options["fractions"]) or (1.0,)
+    for fraction in fractions:
+        if not 0 < fraction <= 1:
+            raise UsageError(f"--train-fraction {fraction:g}: a share above 0, at most 1.")
+    if options["job_timeout"] is not None and options["job_timeout"] <= 0:
+        raise UsageError(f"--job-timeout {options['job_timeout']:g}: seconds above 0.")
+    return Request(
+        approaches=flat(options["approaches"]),
+        dataset=options["dataset"],
+        data=options["data"],
+        preset=options["preset"],
+        ablations=flat(options["ablations"]),
+        overrides=options["overrides"],
+        folds=options["folds"],
+        only_folds=flat(options["only_folds"]),
+        seeds=flat(options["seeds"]) or (0,),
+        train_fractions=fractions,
+        plugins=plugin_paths(options["plugins"]),
+        out=options["out"],
+        cache=(options["cache_dir"] or default_cache()).resolve(),
+        device=options["device"],
+        precision=options["precision"],
+        jobs=options["jobs"],
+        executor=options["executor"],
+        timeout_s=options["job_timeout"],
+        force=options["force"],
+        only_missing=options["only_missing"],
+        command=shlex.join(["bench", *sys.argv[1:]]),
+    )
+
+
+def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
+    opened = prepared.opened
+    console.print(f"data: {opened.folder} ({len(opened.cohort)} studies)", highlight=False, soft_wrap=True)
+    for study, reason in list(opened.exclusions.items())[:10]:
+        console.print(f"  left out: study {study}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    if len(opened.exclusions) > 10:
+        console.print(f"  and {len(opened.exclusions) - 10} more; bench data check {opened.folder} names them")
+    if opened.faults:
+        console.print(f"  {len(opened.faults)} faults in the files; bench data check {opened.folder} names them")
+
+
+def _say_states(console: Console, states: list[State]) -> None:
+    counts: dict[str, int] = {}
+    for state in states:
+        counts[state.status] = counts.get(state.status, 0) + 1
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    console.print(f"jobs: {len(states)} ({told})", highlight=False)
+    for state in states:
+        if state.why:
+            console.print(f"  stale: {state.job.label}: {state.why}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _show_result(console: Console, prepared: Prepared, outcome: Outcome, request: Request) -> None:
+    from bench.comparison import compare
+    from bench.console_table import result_table
+    from bench.store import read_job
+
+    wanted = [read_job(job.folder(request.out)) for job in prepared.jobs]
+    finished = [job for job in wanted if job is not None and job.status == "done"]
+    if finished:
+        console.print(result_table(compare(finished)))
+    for job, reason in outcome.skipped:
+        console.print(f"skipped: {job.label}: {reason}", markup=False, highlight=False, soft_wrap=True)
+    for job, reason in outcome.failed:
+        console.print(f"failed: {job.label}: {reason}", markup=False, highlight=False, soft_wrap=True, style="red")
+    console.print(f"results: {prepared.split_folder}", highlight=False, soft_wrap=True)
+    if finished:
+        console.print(f"next: bench report {request.out}", highlight=False, soft_wrap=True)

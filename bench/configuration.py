@@ -1,0 +1,142 @@
+"""From preset and overrides to the one resolved configuration of a job."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from bench.errors import UsageError, unknown
+from bench.plugins import Plugin
+
+DEFAULT_PRESET = "quick"
+NO_PRESET = "default"
+
+
+def presets(plugin: Plugin) -> dict[str, Path]:
+    """The preset files beside an approach by name. A single-file approach has none: its defaults are all there is."""
+    if plugin.path is not None and plugin.path.is_file():
+        return {}
+    return {path.stem: path for path in sorted(plugin.folder().glob("*.toml"))}
+
+
+def ablations(plugin: Plugin) -> dict[str, Path]:
+    """The ablation files of an approach by name: ``ablations/NAME.toml``, sets of overrides on a preset."""
+    if plugin.path is not None and plugin.path.is_file():
+        return {}
+    return {path.stem: path for path in sorted((plugin.folder() / "ablations").glob("*.toml"))}
+
+
+def resolve(
+    plugin: Plugin,
+    config_class: type[BaseModel],
+    *,
+    preset: str = DEFAULT_PRESET,
+    ablation: str | None = None,
+    overrides: Sequence[str] = (),
+) -> tuple[str, str]:
+    """The name under which a configuration is stored, and the configuration as canonical JSON.
+
+    Args:
+        plugin: the approach.
+        config_class: its `Config`.
+        preset: the file to start from. An approach without preset files has one configuration, called ``default``.
+        ablation: a named set of overrides of the approach's own.
+        overrides: ``key.subkey=value``, the value as TOML, or a bare string.
+
+    Raises:
+        UsageError: an unknown preset, ablation or key, or a value that does not fit.
+    """
+    files = presets(plugin)
+    if not files:
+        name, values = NO_PRESET, {}
+    elif preset in files:
+        name, values = preset, _read(files[preset])
+    else:
+        raise unknown(f"preset of {plugin.name}", preset, files)
+    if ablation is not None:
+        named = ablations(plugin)
+        if ablation not in named:
+            raise unknown(f"ablation of {plugin.name}", ablation, named)
+        _merge(values, _read(named[ablation]))
+        name = f"{name}-{ablation}"
+    for override in overrides:
+        _override(values, override)
+    try:
+        config = config_class.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_explain(error, config_class, plugin.name)) from error
+    return name, canonical(config.model_dump(mode="json"))
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal configurations give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}. Mend the file.") from error
+
+
+def _merge(values: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set {override}: write it as key=value, such as --set severity.epochs=3.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"--set {override}: {parent!r} is a single value and has no keys below it.")
+    values[last] = value
+
+
+def _explain(error: ValidationError, config_class: type[BaseModel], approach: str) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            keys = _keys(config_class)
+            close = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
+            guess = f" Did you mean {close[0]!r}?" if close else ""
+            lines.append(f"{approach} has no setting {key!r}.{guess} There is: {', '.join(keys)}.")
+        else:
+            lines.append(f"{approach}: {key or 'the configuration'} = {problem['input']!r}: {problem['msg']}.")
+    return "\n".join(lines)
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in model.model_fields.items():
+        nested = _model_in(field.annotation)
+        keys += _keys(nested, f"{prefix}{name}.") if nested else [prefix + name]
+    return keys
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
+    return None

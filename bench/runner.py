@@ -1,0 +1,263 @@
+"""From what the user asked for to finished jobs: the data, the split, the jobs, what is left to do, doing it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import configuration, folds, hardware, plugins, store
+from bench.dataset import DataSet, Progress
+from bench.errors import BenchError, UsageError, unknown
+from bench.execution import Order
+from bench.executors import LocalExecutor, OnEvent, choose_slots
+from bench.jobs import Job, fingerprint
+from bench.locks import Lock
+from bench.opening import Opened, open_dataset
+from bench.storage import read_json, write_json, write_text
+
+POLL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for, as the command line has it."""
+
+    approaches: Sequence[str]
+    dataset: str = "phantom"
+    data: Path | None = None
+    preset: str = configuration.DEFAULT_PRESET
+    ablations: Sequence[str] = ()
+    overrides: Sequence[str] = ()
+    folds: str = "5"
+    only_folds: Sequence[int] = ()
+    seeds: Sequence[int] = (0,)
+    train_fractions: Sequence[float] = (1.0,)
+    plugins: Sequence[Path] = ()
+    out: Path = Path("runs")
+    cache: Path = Path()
+    device: str = "auto"
+    precision: str = "auto"
+    jobs: int | None = None
+    executor: str = "local"
+    timeout_s: float | None = None
+    force: bool = False
+    only_missing: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """The data opened, the split written, the jobs named."""
+
+    opened: Opened
+    split_folder: Path
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What there is of a job already: ``done``, ``stale``, ``running``, ``failed``, ``interrupted`` or ``missing``."""
+
+    job: Job
+    status: str
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended: jobs by how they ended, and why the failed ones failed."""
+
+    done: list[Job] = field(default_factory=list)
+    skipped: list[tuple[Job, str]] = field(default_factory=list)
+    failed: list[tuple[Job, str]] = field(default_factory=list)
+
+
+def resolve_approaches(request: Request) -> list[tuple[str, str, str]]:
+    """(approach, name of its configuration, configuration) of everything asked for, each checked before any work."""
+    resolved = []
+    for name in request.approaches:
+        plugin = plugins.find("approaches", name, request.plugins)
+        config_class = plugins.load_plugin(plugin).Config
+        for ablation in request.ablations or (None,):
+            options = {"preset": request.preset, "ablation": ablation, "overrides": request.overrides}
+            resolved.append((name, *configuration.resolve(plugin, config_class, **options)))
+    return list(dict.fromkeys(resolved))
+
+
+def open_data(request: Request, progress: Progress) -> tuple[str, Path, DataSet, Opened]:
+    """The data set by its full name, its folder, its plug-in, and what is in it."""
+    name, _, preset = request.dataset.partition(":")
+    dataset: DataSet = plugins.load("datasets", name, request.plugins)()
+    if preset and not dataset.presets:
+        raise UsageError(f"--dataset {request.dataset}: {name} has no presets. Write --dataset {name}.")
+    if not preset and dataset.presets:
+        preset = dataset.presets[0]
+    if preset and preset.partition(":")[0] not in dataset.presets:
+        raise unknown(f"preset of {name}", preset.partition(":")[0], dataset.presets)
+    jobs = hardware.cpu_count()
+    cache = request.cache
+    folder = dataset.locate(preset=preset or None, data=request.data, cache=cache, jobs=jobs, progress=progress)
+    opened = open_dataset(dataset, folder, cache=cache, jobs=jobs, progress=progress)
+    return f"{name}:{preset}" if preset else name, folder, dataset, opened
+
+
+def prepare(request: Request, progress: Progress) -> Prepared:
+    """Open the data, make or read the split and write it down, and name the jobs."""
+    store.check_store(request.out)
+    configured = resolve_approaches(request)
+    dataset_name, folder, dataset, opened = open_data(request, progress)
+    cohort = opened.cohort
+    if cohort.labels is None or not len(cohort):
+        raise BenchError(f"{folder}: no usable study with labels. Run: bench data check {folder}")
+    split = _split(request.folds, opened)
+    count = int(split["fold"].max()) + 1
+    chosen = request.only_folds or range(count)
+    for fold in chosen:
+        if not 0 <= fold < count:
+            raise UsageError(
+                f"fold {fold} does not exist: the split has {count} folds (0 to {count - 1}). "
+                f"Pass --folds {fold + 1} to split anew, or choose another --fold."
+            )
+    jobs = tuple(
+        Job(
+            approach=approach,
+            preset=preset,
+            config=config,
+            dataset=dataset_name,
+            data=str(folder.resolve()),
+            data_hash=opened.data_hash,
+            folds=count,
+            fold_hash=folds.fold_hash(split),
+            fold=fold,
+            seed=seed,
+            train_fraction=fraction,
+            plugins=tuple(str(Path(path).resolve()) for path in request.plugins),
+        )
+        for approach, preset, config in configured
+        for fraction in request.train_fractions
+        for seed in request.seeds
+        for fold in chosen
+    )
+    split_folder = jobs[0].folder(request.out).parents[2]
+    _write_split(split_folder, split, opened, dataset.floor(folder), dataset_name)
+    return Prepared(opened, split_folder, jobs)
+
+
+def survey(request: Request, jobs: Sequence[Job]) -> list[State]:
+    """What there is of each job already."""
+    found = {
+        name: plugins.find("approaches", name, request.plugins) for name in dict.fromkeys(job.approach for job in jobs)
+    }
+    states = []
+    for job in jobs:
+        stored = store.read_job(job.folder(request.out))
+        if stored is None:
+            states.append(State(job, "missing"))
+            continue
+        stale = store.why_stale(stored, fingerprint(job, found[job.approach]))
+        status = stored.status
+        states.append(State(job, status if stale is None or status == "running" else "stale", stale or ""))
+    return states
+
+
+def to_do(request: Request, states: Sequence[State]) -> list[Job]:
+    """The jobs that have to run; with ``--force`` what lies there is set aside first."""
+    if request.force:
+        for state in states:
+            if state.status != "running":
+                with Lock(state.job.folder(request.out) / store.LOCK):
+                    store.set_aside(state.job.folder(request.out))
+        return [state.job for state in states]
+    passed_over = ("done", "stale") if request.only_missing else ("done",)
+    return [state.job for state in states if state.status not in passed_over]
+
+
+def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
+    """Run jobs until each is done, skipped or failed; those that another run holds are waited for.
+
+    Args:
+        request: how to run them.
+        jobs: what `to_do` named.
+        on_event: told of everything that happens.
+    """
+    device = hardware.choose_device(request.device)
+    gpus = hardware.gpu_count() if device == "cuda" else 0
+    cores = hardware.cpu_count()
+    outcome = Outcome()
+    waiting = list(jobs)
+    while waiting:
+        locked: list[Job] = []
+        slots = choose_slots(request.jobs, len(waiting), gpus=gpus, cores=cores)
+        executor = LocalExecutor(slots=slots, threads=cores, gpus=gpus, timeout_s=request.timeout_s)
+        orders = [
+            Order(job, request.out, request.cache, device, request.precision, cores, slots, request.command)
+            for job in waiting
+        ]
+        executor.run(orders, _sorting(outcome, locked, on_event))
+        waiting = _await_others(request.out, locked, outcome, on_event)
+    return outcome
+
+
+def _sorting(outcome: Outcome, locked: list[Job], on_event: OnEvent) -> OnEvent:
+    """An event handler that also sorts finished jobs by how they ended."""
+
+    def handle(order: Order, event: dict[str, Any]) -> None:
+        if event["event"] == "done":
+            outcome.done.append(order.job)
+        elif event["event"] == "skipped":
+            outcome.skipped.append((order.job, event["reason"]))
+        elif event["event"] == "failed":
+            outcome.failed.append((order.job, event["reason"]))
+        elif event["event"] == "locked":
+            locked.append(order.job)
+        on_event(order, event)
+
+    return handle
+
+
+def _await_others(root: Path, locked: Sequence[Job], outcome: Outcome, on_event: OnEvent) -> list[Job]:
+    """Wait until a job held by another run is done, or is free again and so ours to do."""
+    left = list(locked)
+    while left:
+        time.sleep(POLL_S)
+        for job in list(left):
+            stored = store.read_job(job.folder(root))
+            status = stored.status if stored is not None else "missing"
+            if status == "done":
+                outcome.done.append(job)
+                left.remove(job)
+            elif status != "running":
+                return left
+    return []
+
+
+def _split(wish: str, opened: Opened) -> Any:
+    cohort = opened.cohort
+    try:
+        count = int(wish)
+    except ValueError:
+        return folds.read_folds(Path(wish), cohort.study_ids.tolist(), opened.exclusions)
+    return folds.make_folds(cohort.study_ids, cohort.grades, count)
+
+
+def _write_split(folder: Path, split: Any, opened: Opened, floor: Any, dataset: str) -> None:
+    """Write what the score stands on beside the runs: the split, the labels, and what is known of the data."""
+    if (folder / "dataset.json").exists() and read_json(folder / "dataset.json")["data_hash"] == opened.data_hash:
+        return
+    assert opened.cohort.labels is not None
+    write_text(folder / "folds.csv", folds.fold_csv(split))
+    write_text(folder / "labels.csv", opened.cohort.labels.to_csv(lineterminator="\n"))
+    about = {
+        "dataset": dataset,
+        "folder": str(opened.folder),
+        "data_hash": opened.data_hash,
+        "fold_hash": folds.fold_hash(split),
+        "studies": len(opened.cohort),
+        "excluded": {str(study): reason for study, reason in opened.exclusions.items()},
+        "faults": len(opened.faults),
+        "floor": floor,
+    }
+    write_json(folder / "dataset.json", {"schema_version": store.SCHEMA_VERSION, **about})
