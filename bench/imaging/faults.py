@@ -1,0 +1,42 @@
+"""What is wrong with a file, a series or a table row, in words that a person can act on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with the data.
+
+    Attributes:
+        path: the file or folder, relative to the data folder.
+        what: what is wrong.
+        effect: what that means for training: left out, repaired how, or harmless.
+        study_id: the study it belongs to, where that is known.
+        series_id: the series it belongs to, where that is known.
+        usable: False where something had to be left out.
+    """
+
+    path: str
+    what: str
+    effect: str
+    study_id: int | None = None
+    series_id: int | None = None
+    usable: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The fault as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Fault:
+        """The fault that `to_json` wrote."""
+        return cls(**document)
+
+
+class UnreadableImage(DataError):  # noqa: N818 - named for what it is about
+    """An image file that cannot be used; the message says why, without the path."""

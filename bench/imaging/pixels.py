@@ -1,0 +1,147 @@
+"""Pixels of one DICOM file, decoded by pydicom's plug-ins after its sizes were checked against its length."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import warnings
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels import get_decoder
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+
+from bench.imaging.dicom import Header
+from bench.imaging.faults import UnreadableImage
+
+# In order of preference. pylibjpeg's RLE is several times as quick as pydicom's own; gdcm has no HTJ2K.
+_PREFERENCE = ("pylibjpeg", "gdcm", "pillow", "pydicom")
+_PREFERENCE_JPEG = ("gdcm", "pylibjpeg", "pillow", "pydicom")
+_DISTRIBUTIONS = {
+    "pylibjpeg": ("pylibjpeg-rle", "pylibjpeg-openjpeg"),
+    "gdcm": ("python-gdcm",),
+    "pillow": ("pillow",),
+    "pydicom": ("pydicom",),
+}
+# A run-length pair of 2 bytes holds at most 128 (DICOM PS3.5, G.3).
+_RLE_RATIO = 64
+# A blank picture compresses without limit; beyond this size it is damage.
+_ANY_RATIO_BYTES = 64 << 20
+_RATIO = 2000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pixels:
+    """Decoded pixels, still in the file's integers.
+
+    Attributes:
+        frames: (F, H, W) native-endian integers, junk above BitsStored masked.
+        decoder: which decoder made them, with its version.
+        inverted: MONOCHROME1: low is bright.
+        bits_stored: how many bits hold the value.
+    """
+
+    frames: NDArray[np.integer]
+    decoder: str
+    inverted: bool
+    bits_stored: int
+
+
+def decode(ds: Dataset, header: Header) -> Pixels:
+    """Decode the pixels of a file.
+
+    Raises:
+        UnreadableImage: if they are missing, cut short, in no known encoding, or damaged.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decode(ds, header)
+    except UnreadableImage:
+        raise
+    except MemoryError:
+        raise UnreadableImage("needs more memory to decode than a worker may use") from None
+    except Exception as error:  # damage makes parser and decoders raise nearly anything
+        raise UnreadableImage(
+            f"cannot be decoded: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        ) from None
+
+
+def _decode(ds: Dataset, header: Header) -> Pixels:
+    if "PixelData" not in ds:
+        raise UnreadableImage("has no pixel data: the file is cut short or its header damaged")
+    bits, stored, high = int(ds.BitsAllocated), int(ds.BitsStored), int(ds.get("HighBit", ds.BitsStored - 1))
+    samples, shape = int(ds.get("SamplesPerPixel", 1)), (len(header.frames), int(ds.Rows), int(ds.Columns))
+    photometric = str(ds.get("PhotometricInterpretation", "MONOCHROME2"))
+    if samples != 1 or not photometric.startswith("MONOCHROME"):
+        raise UnreadableImage(f"is not a grey-level image ({photometric}, {samples} samples a pixel)")
+    if bits not in (8, 16, 32) or not 0 < stored <= bits or not stored - 1 <= high < bits:
+        raise UnreadableImage(f"declares {stored} of {bits} bits with the highest at {high}")
+    uid = UID(header.transfer_syntax or ImplicitVRLittleEndian)
+    _check_length(ds, uid, shape[0] * shape[1] * shape[2] * (bits // 8))
+    array, decoder = _first_decoder_that_can(ds, uid)
+    if array.size != shape[0] * shape[1] * shape[2]:
+        raise UnreadableImage(f"decodes to {array.size} pixels instead of {'x'.join(map(str, shape))}")
+    array = array.reshape(shape).astype(array.dtype.newbyteorder("="), copy=False)
+    return Pixels(_masked(array, stored, high), decoder, photometric == "MONOCHROME1", stored)
+
+
+def _check_length(ds: Dataset, uid: UID, needed: int) -> None:
+    """Refuse sizes that the data cannot hold, before anything is allocated."""
+    length = len(ds.PixelData)
+    if not uid.is_compressed or uid == DeflatedExplicitVRLittleEndian:
+        enough = needed <= length
+    elif uid == RLELossless:
+        enough = needed <= length * _RLE_RATIO
+    else:
+        enough = length > 0 and (needed <= _ANY_RATIO_BYTES or needed <= length * _RATIO)
+    if not enough:
+        raise UnreadableImage(f"is cut short: {length:,} bytes of pixel data for an image of {needed:,}")
+
+
+def _first_decoder_that_can(ds: Dataset, uid: UID) -> tuple[NDArray[np.integer], str]:
+    try:
+        decoder = get_decoder(uid)
+    except NotImplementedError:
+        raise UnreadableImage(f"is in an encoding that no decoder knows ({uid.name}, {uid})") from None
+    if decoder.is_native:
+        return decoder.as_array(ds, raw=True)[0], f"pydicom {_version('pydicom')}"
+    order = _PREFERENCE if uid == RLELossless else _PREFERENCE_JPEG
+    plugins = sorted(decoder.available_plugins, key=lambda name: order.index(name) if name in order else len(order))
+    errors = []
+    for plugin in plugins:
+        try:
+            return decoder.as_array(ds, raw=True, decoding_plugin=plugin)[0], describe(plugin)
+        except Exception as error:  # each plug-in has errors of its own; the next may manage
+            errors.append(f"{plugin}: {' '.join(str(error).split())[:120]}")
+    raise UnreadableImage(f"cannot be decoded from {uid.name} ({'; '.join(errors) or 'no decoder installed'})")
+
+
+@cache
+def describe(plugin: str) -> str:
+    """A decoding plug-in with the versions of the packages behind it."""
+    return ", ".join(f"{package} {_version(package)}" for package in _DISTRIBUTIONS.get(plugin, (plugin,)))
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "?"
+
+
+def _masked(array: NDArray[np.integer], stored: int, high: int) -> NDArray[np.integer]:
+    """The value alone: what lies above and below the stored bits (old overlays) is dropped, the sign kept."""
+    allocated = array.dtype.itemsize * 8
+    if stored >= allocated or high >= allocated:
+        return array
+    above = allocated - 1 - high
+    signed = np.issubdtype(array.dtype, np.signedinteger)
+    lowest, highest = (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if signed else (0, (1 << stored) - 1)
+    if high == stored - 1 and array.max() <= highest and array.min() >= lowest:
+        return array
+    # Shifting up and down again drops the junk; the shift down of a signed type carries the sign.
+    return (array << above) >> (allocated - stored)

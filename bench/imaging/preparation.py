@@ -1,0 +1,223 @@
+"""Preparing a data set: every series of it into the volume cache, in worker processes, once."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from bench.dataset import Progress
+from bench.errors import BenchError, DataError
+from bench.imaging.faults import Fault
+from bench.imaging.layout import IMAGES, Layout, SeriesFiles, scan
+from bench.imaging.study import Study
+from bench.imaging.volumes import Record, Volumes, read_index, read_record, series_of, write_index
+from bench.imaging.workers import Failure, run_isolated
+
+# A series takes a second or so; one that takes this long is stuck.
+_LIMIT_S, _LIMIT_PER_FILE_S = 60.0, 2.0
+_ABSENT = "is in the series table, but there is no such folder with files"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A data set in the cache.
+
+    Attributes:
+        studies: every study with a usable series, in ascending order.
+        volumes: their pixels.
+        faults: all that is wrong with files and series.
+    """
+
+    studies: tuple[Study, ...]
+    volumes: Volumes
+    faults: tuple[Fault, ...]
+
+
+def prepare(
+    folder: Path,
+    series_table: Any,
+    *,
+    cache: Path,
+    jobs: int,
+    progress: Progress,
+    layout: Layout | None = None,
+    most_gb: float | None = None,
+    retry_faults: bool = False,
+) -> Prepared:
+    """Bring every series of the table into the cache and describe the studies.
+
+    Args:
+        folder: a data folder in the competition's layout.
+        series_table: DataFrame with ``study_id, series_id, series_description``.
+        cache: where caches lie; this one goes into ``volumes/<hash>`` in it.
+        jobs: how many worker processes.
+        progress: called after every series.
+        layout: what `scan` found, if that is known already.
+        most_gb: refuse to let the cache of this data set grow beyond this.
+        retry_faults: read series again that had faults before.
+
+    Raises:
+        DataError: if the cache cannot be written, or would become larger than ``most_gb``.
+    """
+    layout = layout or scan(folder)
+    tasks, faults = _tasks(layout, series_table)
+    target = volume_folder(cache, layout)
+    records = read_index(target)
+    if retry_faults or not all(_holds(target, records.get(task.series_id), task) for task in tasks):
+        _make_folder(target)
+        with _one_builder(target, progress):
+            records = _Building(tasks, target, progress, most_gb, retry_faults).run(jobs)
+            write_index(target, records)
+    wanted = {task.series_id for task in tasks}
+    found = [record for series_id, record in sorted(records.items()) if series_id in wanted]
+    faults += [Fault.from_json(fault) for record in found for fault in record["faults"]]
+    return Prepared(_studies(found), Volumes(target), (*layout.faults, *faults))
+
+
+def volume_folder(cache: Path, layout: Layout) -> Path:
+    """Where the volumes of these images lie. Labels are no part of its name: correcting one re-reads no image."""
+    return cache / "volumes" / layout.images_hash[:16]
+
+
+def _tasks(layout: Layout, series_table: Any) -> tuple[list[SeriesFiles], list[Fault]]:
+    """The series that are both in the table and on disk, and the faults of those that are not."""
+    tasks, faults, listed = [], [], set()
+    rows = zip(series_table["study_id"], series_table["series_id"], series_table["series_description"], strict=True)
+    for study_id, series_id, description in sorted(rows):
+        key = int(study_id), int(series_id)
+        listed.add(key)
+        files = layout.files.get(key)
+        if files:
+            tasks.append(SeriesFiles(*key, str(description), str(layout.root), files))
+        elif not any(fault.series_id == series_id for fault in layout.faults):
+            faults.append(Fault(f"{IMAGES}/{key[0]}/{key[1]}", _ABSENT, "this series is left out", *key))
+    studies = {study_id for study_id, _ in listed}
+    for study_id, series_id in sorted(set(layout.files) - listed):
+        if study_id in studies:
+            path = f"{IMAGES}/{study_id}/{series_id}"
+            faults.append(
+                Fault(path, "is not in the series table", "this series is ignored", study_id, series_id, usable=True)
+            )
+    return tasks, faults
+
+
+def _holds(folder: Path, record: Record | None, task: SeriesFiles) -> bool:
+    """Whether the cache holds this series in full, by the size of its file."""
+    if record is None or record["description"] != task.description or record["study_id"] != task.study_id:
+        return False
+    if not record["instance_numbers"]:
+        return True
+    try:
+        return (folder / f"{task.series_id}.npy").stat().st_size == record["bytes"]
+    except OSError:
+        return False
+
+
+class _Building:
+    """One run over the series that are not in the cache yet."""
+
+    def __init__(
+        self, tasks: Sequence[SeriesFiles], folder: Path, progress: Progress, most_gb: float | None, retry: bool
+    ) -> None:
+        self.tasks = tasks
+        self.folder = folder
+        self.progress = progress
+        self.most_bytes = None if most_gb is None else int(most_gb * 1e9)
+        self.retry = retry
+        self.records: dict[int, Record] = {}
+
+    def run(self, jobs: int) -> dict[int, Record]:
+        """Build what is missing; the records of all series."""
+        from bench.imaging.build import build_series  # pydicom and its decoders, only where something must be read
+
+        missing = [task for task in self.tasks if not self._kept(task)]
+        total = len(self.tasks)
+        self.progress("reading images", len(self.records), total)
+        calls = [(task, str(self.folder), self.most_bytes) for task in missing]
+        limits = [_LIMIT_S + _LIMIT_PER_FILE_S * len(task.files) for task in missing]
+        for index, outcome in run_isolated(build_series, calls, jobs=jobs, limit_s=limits.__getitem__):
+            if isinstance(outcome, BenchError):
+                raise outcome
+            task = missing[index]
+            self.records[task.series_id] = self._failed(task, outcome) if isinstance(outcome, Failure) else outcome
+            self._check_size(task)
+            self.progress("reading images", len(self.records), total)
+        return self.records
+
+    def _kept(self, task: SeriesFiles) -> bool:
+        record = read_record(self.folder, task.series_id)
+        if record is None or not _holds(self.folder, record, task) or (self.retry and record["faults"]):
+            return False
+        self.records[task.series_id] = record
+        return True
+
+    def _failed(self, task: SeriesFiles, failure: Failure) -> Record:
+        from bench.imaging.build import keep_failure
+
+        return keep_failure(task, str(self.folder), failure.what)
+
+    def _check_size(self, task: SeriesFiles) -> None:
+        used = sum(record["bytes"] for record in self.records.values())
+        if self.most_bytes is None or used <= self.most_bytes:
+            return
+        for suffix in (".json", ".npy"):
+            (self.folder / f"{task.series_id}{suffix}").unlink(missing_ok=True)
+        count, total = len(self.records), len(self.tasks)
+        raise DataError(
+            f"the cache {self.folder} would grow beyond {self.most_bytes / 1e9:g} GB: {count} of {total} series take "
+            f"{used / 1e9:.3g} GB, all of them about {used / 1e9 * total / count:.3g} GB. Allow more with --max-gb, put "
+            "it on a larger disk with --cache-dir, or delete that folder."
+        )
+
+
+def _studies(records: Sequence[Record]) -> tuple[Study, ...]:
+    by_study = defaultdict(list)
+    for record in records:
+        series = series_of(record)
+        if series is not None:
+            by_study[series.study_id].append(series)
+    return tuple(
+        Study(study_id, tuple(sorted(series, key=lambda one: (one.description, one.series_id))))
+        for study_id, series in sorted(by_study.items())
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"the cache {folder} cannot be made: {error.strerror}. Choose another place with --cache-dir."
+        ) from None
+
+
+@contextmanager
+def _one_builder(folder: Path, progress: Progress) -> Iterator[None]:
+    """Let one process build at a time; the lock goes with its process, however that ends.
+
+    Where the file system knows no locks, two may build at once, which is safe, only twice the work.
+    """
+    with (folder / "lock").open("w") as file:
+        while not _try_lock(file):
+            progress("waiting for another process that reads the same images", 0, 0)
+            time.sleep(1.0)
+        yield
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,174 @@
+"""Work in processes of its own, with a time limit: a decoder that crashes or hangs takes nothing else down."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from bench.errors import BenchError
+
+_START_LIMIT_S = 120.0
+# A decoder that asks for more is led astray by damage; a series of 200 slices of 1024 x 1024 takes a tenth of it.
+_MEMORY_LIMIT_BYTES = 8 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task whose worker crashed, hung or raised, twice."""
+
+    what: str
+
+
+def run_isolated(
+    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], *, jobs: int, limit_s: Callable[[int], float]
+) -> Iterator[tuple[int, Any]]:
+    """Call ``function(*task)`` for every task in spawned workers, at most ``jobs`` at once.
+
+    Args:
+        function: importable by name; its arguments and result must be picklable.
+        tasks: the arguments of each call.
+        jobs: how many workers.
+        limit_s: seconds that the task of this index may take.
+
+    Yields:
+        The index of a task with its result, or a `Failure`, as they come. A task that fails is tried once more, when no
+        other is running.
+    """
+    failed: list[int] = []
+    for index, outcome in _run(function, tasks, range(len(tasks)), jobs, limit_s):
+        if isinstance(outcome, Failure):
+            failed.append(index)
+        else:
+            yield index, outcome
+    for index in failed:
+        yield from _run(function, tasks, [index], 1, limit_s)
+
+
+def _run(
+    function: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    indices: Sequence[int],
+    jobs: int,
+    limit_s: Callable[[int], float],
+) -> Iterator[tuple[int, Any]]:
+    waiting = deque(indices)
+    workers: list[_Worker] = []
+    try:
+        while waiting or any(worker.index is not None for worker in workers):
+            while waiting and len(workers) < min(max(jobs, 1), len(indices)):
+                workers.append(_Worker(function))
+            for worker in workers:
+                if waiting and worker.ready and worker.index is None:
+                    index = waiting.popleft()
+                    worker.give(index, tasks[index], limit_s(index))
+            yield from _collect(workers)
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _collect(workers: list[_Worker]) -> Iterator[tuple[int, Any]]:
+    """Wait for something to happen; results of finished tasks, and failures of workers that are then gone."""
+    soonest = min((worker.deadline for worker in workers), default=0.0)
+    happened = wait([worker.connection for worker in workers], timeout=max(0.0, min(soonest - time.monotonic(), 5.0)))
+    for worker in list(workers):
+        index = worker.index
+        if worker.connection in happened:
+            outcome = worker.receive()
+        elif time.monotonic() > worker.deadline:
+            worker.gone = True
+            outcome = Failure(f"took longer than {worker.limit_s:.0f} s")
+        else:
+            continue
+        if worker.gone:
+            workers.remove(worker)
+            worker.end()
+            if not worker.ready:
+                raise BenchError(
+                    f"a worker process could not start ({outcome.what}). In a script of your own, call the suite under "
+                    "`if __name__ == '__main__':`, as worker processes import the script again."
+                )
+        if index is not None:
+            yield index, outcome
+
+
+class _Worker:
+    """One spawned process and the pipe to it."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, function), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.ready = False
+        self.gone = False
+        self.index: int | None = None
+        self.limit_s = _START_LIMIT_S
+        self.deadline = time.monotonic() + self.limit_s
+
+    def give(self, index: int, task: tuple[Any, ...], limit_s: float) -> None:
+        """Start a task."""
+        self.index, self.limit_s = index, limit_s
+        self.deadline = time.monotonic() + limit_s
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died: `receive` will say so
+            self.connection.send(task)
+
+    def receive(self) -> Any:
+        """The result of its task, None for the first sign of life, or a `Failure`."""
+        try:
+            outcome = self.connection.recv()
+        except (EOFError, OSError):
+            self.gone = True
+            self.process.join(5)
+            code = self.process.exitcode
+            died = (
+                f"by signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit code {code}"
+            )
+            return Failure(f"crashed the process that read it ({died})")
+        self.ready, self.index, self.deadline = True, None, float("inf")
+        return outcome
+
+    def end(self) -> None:
+        """Stop the process, whatever it is doing."""
+        self.connection.close()
+        self.process.kill()
+        self.process.join(5)
+
+
+def _serve(connection: Connection, function: Callable[..., Any]) -> None:
+    """The worker's own loop; it ends when the other side is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
+    _limit_memory()
+    connection.send(None)
+    while True:
+        try:
+            task = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            outcome = function(*task)
+        except BenchError as error:
+            outcome = error
+        except Exception as error:
+            outcome = Failure(f"{type(error).__name__}: {error}")
+        try:
+            connection.send(outcome)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT_BYTES, _MEMORY_LIMIT_BYTES))
+    except (ImportError, ValueError, OSError):
+        pass  # no such limit on this system
