@@ -1,0 +1,45 @@
+"""Made-up lumbar spine studies in the competition's layout, with the exact probability of every label."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.dataset import DataSet, Progress
+from bench.errors import DataError, UsageError
+
+from .build import build, is_complete, read_manifest
+from .presets import DEFAULT_SEED, PRESETS, VERSION, parse_preset
+
+__all__ = ["DEFAULT_SEED", "PRESETS", "VERSION", "Phantom", "build"]
+
+
+class Phantom(DataSet):
+    """Made-up patients; built on first use. ``phantom:small:7`` is preset ``small`` with seed 7."""
+
+    presets = tuple(PRESETS)
+
+    def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
+        """The folder of a preset and seed under ``cache``, built now if it is not there; or ``data`` itself."""
+        size, seed = parse_preset(preset)
+        if data is not None:
+            if not data.is_dir():
+                raise UsageError(f"there is no folder {data}: build one with `bench data build phantom -o {data}`.")
+            if read_manifest(data) is None:
+                raise DataError(f"{data} holds no phantom: build one, or name the data set that it holds.")
+            return data
+        folder = cache / "phantom" / f"{size.name}-seed{seed}-v{VERSION}"
+        wanted = {"version": VERSION, "seed": seed, "preset": size.name, "studies": size.studies}
+        if not is_complete(folder, wanted):
+            build(folder, preset=size.name, seed=seed, jobs=jobs, progress=progress)
+        return folder
+
+    def floor(self, folder: Path) -> Mapping[str, Any] | None:
+        """The score and parts of the true probabilities on the drawn labels."""
+        path = folder / "floor.json"
+        if not path.is_file():
+            return None
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return document

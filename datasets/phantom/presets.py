@@ -1,0 +1,59 @@
+"""Which studies a build makes: how many, how large, and with which forced habits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.errors import UsageError, unknown
+
+# Part of the folder's name and of its manifest: raised whenever the same seed gives other bytes.
+VERSION = 1
+# Figures that are quoted come from seeds of 100 and above; settings are tuned on seeds 0 to 9.
+DEFAULT_SEED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One size of phantom.
+
+    Attributes:
+        name: as the user calls it.
+        studies: how many there are unless the user says otherwise.
+        matrix: "small", "real" or "tiny": from which distribution matrix and slice count are drawn.
+        odd: whether each study is forced into one habit or fault.
+        gigabytes: expected size on disk for 100 studies.
+    """
+
+    name: str
+    studies: int
+    matrix: str
+    odd: bool = False
+    gigabytes: float = 0.2
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset("small", 100, "small"),
+        Preset("standard", 500, "small"),
+        Preset("full", 1975, "real"),
+        Preset("odd", 40, "tiny", odd=True),
+        Preset("tiny", 8, "tiny"),
+    )
+}
+
+
+def parse_preset(text: str | None) -> tuple[Preset, int]:
+    """The preset and seed of ``small`` or ``small:7``; the default is the first preset and `DEFAULT_SEED`.
+
+    Raises:
+        UsageError: no such preset, or a seed that is no whole number of 0 or more.
+    """
+    name, _, seed = (text or next(iter(PRESETS))).partition(":")
+    if name not in PRESETS:
+        raise unknown("phantom preset", name, PRESETS)
+    if not seed:
+        return PRESETS[name], DEFAULT_SEED
+    if not seed.isdecimal():
+        raise UsageError(f"phantom seed {seed!r} is no whole number of 0 or more: write phantom:{name}:7, say.")
+    return PRESETS[name], int(seed)
