@@ -12,6 +12,7 @@ from bench.metric.terms import FloatArray, StudyTerms, reduce
 from bench.targets import CLASS_WEIGHTS, TARGETS
 
 RESAMPLES = 10_000
+_ROUNDING = 1e-9
 _CHUNK = 500  # resamples drawn at once: 8 MB of multiplicities for 2,000 studies
 
 
@@ -101,9 +102,10 @@ def paired_difference(first: FloatArray, second: FloatArray, observed: float) ->
     """The difference of two columns (R,) of `bootstrap_scores`, its interval and its p-value.
 
     One resample is added to either side, so that p is never 0: with R resamples it can say no less than 2 / (R + 1).
+    Differences of rounding size count as none, so that equal predictions are not told apart.
     """
     draws = first - second
-    beyond = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
+    beyond = min(int((draws <= _ROUNDING).sum()), int((draws >= -_ROUNDING).sum()))
     return PairedDifference(observed, interval(draws), min(1.0, 2 * (1 + beyond) / (len(draws) + 1)))
 
 

@@ -1,0 +1,124 @@
+"""An approach's out-of-fold predictions put together again: every study once a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.cohort import grades_of
+from bench.errors import DataError
+from bench.metric import StudyTerms, study_terms
+from bench.predictions import read_predictions
+from bench.stats import prior_probabilities
+from bench.storage import read_json
+from bench.store import PREDICTIONS, StoredJob
+
+TRUE_POINTS = "predictions_true_points.csv"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """The studies of one data set, their labels and their folds, as they lie in the store.
+
+    Attributes:
+        study_ids: (N,) ascending.
+        fold: (N,) the fold in which each is held out.
+        grades: (N, 25) its labels.
+        about: the content of ``dataset.json``; empty where there is none.
+    """
+
+    study_ids: NDArray[np.int64]
+    fold: NDArray[np.int64]
+    grades: NDArray[np.int8]
+    about: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.study_ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pooled:
+    """One approach in one configuration, put together from its jobs.
+
+    Attributes:
+        jobs: those that are counted.
+        left_out: jobs of seeds that lack a fold which others have.
+        folds: the folds that every counted seed has finished, ascending.
+        held_out: (N,) bool, the studies of these folds.
+        terms: seed -> terms (N,) of the whole split; zeros outside `held_out`.
+        true_points: seed -> terms of the true-point pass; None unless every job has it.
+    """
+
+    jobs: tuple[StoredJob, ...]
+    left_out: tuple[StoredJob, ...]
+    folds: tuple[int, ...]
+    held_out: NDArray[np.bool_]
+    terms: Mapping[int, StudyTerms]
+    true_points: Mapping[int, StudyTerms] | None
+
+
+def read_split(folder: Path) -> Split:
+    """The split in whose folder runs lie. Raises DataError if its files are gone."""
+    for name in ("folds.csv", "labels.csv"):
+        if not (folder / name).is_file():
+            raise DataError(f"{folder / name} is gone, so nothing there can be scored. Run the same `bench run` again.")
+    folds = pd.read_csv(folder / "folds.csv").sort_values("study_id")
+    labels = pd.read_csv(folder / "labels.csv").set_index("study_id")
+    study_ids = folds["study_id"].to_numpy(np.int64)
+    unlabelled = set(study_ids.tolist()) - set(labels.index)
+    if unlabelled:
+        raise DataError(f"{folder / 'labels.csv'}: study {min(unlabelled)} is missing ({len(unlabelled)} such).")
+    about = read_json(folder / "dataset.json") or {}
+    return Split(study_ids, folds["fold"].to_numpy(np.int64), grades_of(labels.loc[study_ids]), about)
+
+
+def prior_terms(split: Split) -> StudyTerms:
+    """Terms of the class prior, each study's taken from the labels of the other folds."""
+    probabilities = np.empty((len(split), 25, 3))
+    for fold in np.unique(split.fold):
+        held_out = split.fold == fold
+        probabilities[held_out] = prior_probabilities(split.grades[~held_out])
+    return study_terms(split.grades, probabilities)
+
+
+def pool(jobs: Sequence[StoredJob], split: Split) -> Pooled:
+    """Put the finished jobs of one approach together.
+
+    Seeds are comparable only on the same folds: the largest set of folds that one seed has finished counts, and seeds
+    that lack one of these are left out.
+    """
+    finished: dict[int, dict[int, StoredJob]] = {}
+    for job in jobs:
+        finished.setdefault(job.seed, {})[job.fold] = job
+    folds = set(max((finished[seed] for seed in sorted(finished)), key=len))
+    counted = {seed: by_fold for seed, by_fold in sorted(finished.items()) if folds <= by_fold.keys()}
+    used = tuple(by_fold[fold] for by_fold in counted.values() for fold in sorted(folds))
+    has_true_points = all((job.folder / TRUE_POINTS).is_file() for job in used)
+    return Pooled(
+        jobs=used,
+        left_out=tuple(job for job in jobs if job not in used),
+        folds=tuple(sorted(folds)),
+        held_out=np.isin(split.fold, list(folds)),
+        terms=_terms(used, split, PREDICTIONS),
+        true_points=_terms(used, split, TRUE_POINTS) if has_true_points else None,
+    )
+
+
+def _terms(jobs: Sequence[StoredJob], split: Split, name: str) -> dict[int, StudyTerms]:
+    terms: dict[int, StudyTerms] = {}
+    for job in jobs:
+        whole = terms.setdefault(job.seed, StudyTerms(np.zeros((len(split), 4)), np.zeros((len(split), 4))))
+        rows = np.flatnonzero(split.fold == job.fold)
+        try:
+            said = read_predictions(job.folder / name, split.study_ids[rows])
+        except KeyError as error:
+            raise DataError(f"{job.folder / name} lacks rows: {error}. Run the job again with --force.") from None
+        of_fold = study_terms(split.grades[rows], said)
+        whole.numerators[rows], whole.denominators[rows] = of_fold.numerators, of_fold.denominators
+    return terms
