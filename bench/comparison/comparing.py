@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.comparison.pooled import Pooled, Split, pool, prior_terms, read_split
-from bench.comparison.results import ApproachResult, Comparison, Difference, Estimate, FoldScore, Unfinished
 from bench.comparison.resampling import Resampled
+from bench.comparison.results import ApproachResult, Comparison, Difference, Estimate, FoldScore, Unfinished
 from bench.comparison.wording import comparison_notes, labels, result_notes
 from bench.errors import UsageError
 from bench.metric import PARTS, StudyTerms, reduce, reduce_parts

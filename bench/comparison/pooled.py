@@ -96,7 +96,7 @@ def pool(jobs: Sequence[StoredJob], split: Split) -> Pooled:
     finished: dict[int, dict[int, StoredJob]] = {}
     for job in jobs:
         finished.setdefault(job.seed, {})[job.fold] = job
-    folds = set(max((finished[seed] for seed in sorted(finished)), key=len))
+    folds = max((set(by_fold) for _, by_fold in sorted(finished.items())), key=len)
     counted = {seed: by_fold for seed, by_fold in sorted(finished.items()) if folds <= by_fold.keys()}
     used = tuple(by_fold[fold] for by_fold in counted.values() for fold in sorted(folds))
     has_true_points = all((job.folder / TRUE_POINTS).is_file() for job in used)

@@ -188,7 +188,7 @@ class Comparison:
 
     @property
     def ranked(self) -> bool:
-        """Whether all complete approaches have several seeds, so that approaches and not trained models are compared."""
+        """Whether there are several complete approaches, each with several seeds: then approaches are compared."""
         complete = [result for result in self.approaches if result.complete]
         return len(complete) > 1 and all(len(result.seeds) > 1 for result in complete)
 
