@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from bench.errors import DataError
-from bench.imaging.assembly import Assembled, Slice, assemble
+from bench.imaging.assembly import Assembled, assemble
 from bench.imaging.dicom import Header, header_of, open_file
-from bench.imaging.faults import Fault, UnreadableImage
+from bench.imaging.faults import Fault, NotDicom, UnreadableImage
 from bench.imaging.layout import SeriesFiles
 from bench.imaging.pixels import Pixels, decode
+from bench.imaging.slices import Slice
 from bench.imaging.volumes import READER_VERSION, SCHEMA_VERSION, Record, checksum, record_of, write_series
 
 
@@ -65,6 +66,10 @@ class CacheFull(DataError):  # noqa: N818 - named for what it is about
     """A series is larger than what may still be written."""
 
 
+IMAGE_SUFFIXES = (".dcm", ".dicom", ".ima", ".mr", "")
+_COUNTED_PX = 65536
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Opened:
     ds: Dataset
@@ -84,7 +89,9 @@ def _open(task: SeriesFiles, faults: list[Fault]) -> dict[str, _Opened]:
 
 
 def fault_of(task: SeriesFiles, path: str, error: UnreadableImage) -> Fault:
-    """The fault of a file that cannot be used."""
+    """The fault of a file that cannot be used; a stray file that is no image does no harm."""
+    if isinstance(error, NotDicom) and Path(path).suffix.lower() not in IMAGE_SUFFIXES:
+        return Fault(path, str(error), "it is ignored", task.study_id, task.series_id, usable=True)
     return Fault(path, str(error), "this slice is left out", task.study_id, task.series_id)
 
 
@@ -197,9 +204,13 @@ def _unpadded(volume: NDArray[Any], assembled: Assembled) -> Iterable[NDArray[An
 
 
 def percentiles(values: NDArray[Any]) -> tuple[int, int]:
-    """The smallest values that at least 1 % and at least 99 % of the pixels do not exceed."""
-    below = np.cumsum(np.bincount(values.ravel()))
-    low, high = np.searchsorted(below, (0.01 * values.size, 0.99 * values.size))
+    """The smallest values that at least 1 % and at least 99 % of the pixels do not exceed.
+
+    Of a large slice every second or fourth row is counted, so that this costs little beside decoding.
+    """
+    counted = values[:: max(1, values.size // _COUNTED_PX)]
+    below = np.cumsum(np.bincount(counted.ravel()))
+    low, high = np.searchsorted(below, (0.01 * counted.size, 0.99 * counted.size))
     return int(low), int(high)
 
 

@@ -6,16 +6,19 @@ files say Enhanced MR and are plain single slices with classic top-level tags.
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import hypot, isnan
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import BaseTag
 
-from bench.imaging.faults import UnreadableImage
+from bench.imaging import tags
+from bench.imaging.faults import NotDicom, UnreadableImage
 from bench.imaging.geometry import FloatArray
 
 # Beyond this, a declared matrix is damage, not an MR slice.
@@ -95,11 +98,12 @@ def open_file(path: Path, *, pixels: bool = True) -> Dataset:
         UnreadableImage: if the file cannot be opened, or is not DICOM.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        try:
             return pydicom.dcmread(path, stop_before_pixels=not pixels)
-    except InvalidDicomError:
-        raise UnreadableImage(_not_dicom(path)) from None
+        except InvalidDicomError:
+            return _open_bare(path, pixels)
+    except UnreadableImage:
+        raise
     except OSError as error:
         raise UnreadableImage(f"cannot be opened: {error.strerror or error}") from None
     except Exception as error:  # damage makes the parser raise nearly anything
@@ -113,9 +117,7 @@ def header_of(ds: Dataset) -> Header:
         UnreadableImage: if it holds no image, or sizes that make no sense.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _header_of(ds)
+        return _header_of(ds)
     except UnreadableImage:
         raise
     except Exception as error:  # damage makes the parser raise nearly anything
@@ -123,146 +125,117 @@ def header_of(ds: Dataset) -> Header:
 
 
 def _header_of(ds: Dataset) -> Header:
-    if "Rows" not in ds or "Columns" not in ds:
+    if tags.ROWS not in ds or tags.COLUMNS not in ds:
         raise UnreadableImage("holds no image: Rows and Columns are missing")
-    assumptions: list[str] = []
+    notes: list[str] = []
     syntax = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
-    frames = _frames_of(ds, assumptions)
+    frames = _frames_of(ds, notes)
     return Header(
         frames=frames,
-        instance_number=_integer(ds, "InstanceNumber"),
+        instance_number=tags.integer(ds, tags.INSTANCE_NUMBER),
         transfer_syntax=str(syntax or ""),
-        multi_frame=len(frames) > 1 or "PerFrameFunctionalGroupsSequence" in ds,
-        study_uid=str(ds.get("StudyInstanceUID") or ""),
-        series_uid=str(ds.get("SeriesInstanceUID") or ""),
-        names=_names(ds),
-        repetition_time_ms=_number(ds, "RepetitionTime", assumptions),
-        inversion_time_ms=_number(ds, "InversionTime", assumptions),
-        assumptions=tuple(assumptions),
+        multi_frame=len(frames) > 1 or tags.PER_FRAME_GROUPS in ds,
+        study_uid=tags.text(ds, tags.STUDY_UID),
+        series_uid=tags.text(ds, tags.SERIES_UID),
+        names=" ".join(tags.text(ds, tag) for tag in tags.NAMES).lower(),
+        repetition_time_ms=tags.number(ds, tags.REPETITION_TIME, notes),
+        inversion_time_ms=tags.number(ds, tags.INVERSION_TIME, notes),
+        assumptions=tuple(notes),
     )
 
 
-def _frames_of(ds: Dataset, assumptions: list[str]) -> tuple[Frame, ...]:
-    rows, columns = _integer(ds, "Rows") or 0, _integer(ds, "Columns") or 0
+def _frames_of(ds: Dataset, notes: list[str]) -> tuple[Frame, ...]:
+    rows, columns = tags.integer(ds, tags.ROWS) or 0, tags.integer(ds, tags.COLUMNS) or 0
     if not (0 < rows <= MAX_SIDE_PX and 0 < columns <= MAX_SIDE_PX):
         raise UnreadableImage(f"declares a matrix of {rows} x {columns} pixels")
-    declared = _integer(ds, "NumberOfFrames")
+    declared = tags.integer(ds, tags.NUMBER_OF_FRAMES)
     count = 1 if declared is None else declared
-    groups = ds.get("PerFrameFunctionalGroupsSequence") or ()
     if not 0 < count <= MAX_FRAMES:
         raise UnreadableImage(f"declares {count} frames")
+    groups = _sequence(ds, tags.PER_FRAME_GROUPS)
     if groups and len(groups) != count:
         raise UnreadableImage(f"declares {count} frames but describes {len(groups)}")
     if count > 1 and not groups:
         raise UnreadableImage(f"holds {count} frames without telling where each lies (no per-frame functional groups)")
-    shared = next(iter(ds.get("SharedFunctionalGroupsSequence") or ()), None)
-    sources = [(group, shared, ds) for group in groups] or [(None, shared, ds)]
-    return tuple(_frame(source, rows, columns, assumptions) for source in sources)
+    shared = _sequence(ds, tags.SHARED_GROUPS)[:1]
+    if not groups:
+        return (_frame([*shared, ds], rows, columns, notes),)
+    return tuple(_frame([group, *shared, ds], rows, columns, notes) for group in groups)
+
+
+def _sequence(ds: Dataset, tag: BaseTag) -> list[Dataset]:
+    return list(ds[tag].value or ()) if tag in ds else []
 
 
 # Where the functional groups keep what a classic file has at its top level (DICOM PS3.3, C.7.6.16.2).
 _MACROS = {
-    "ImagePositionPatient": "PlanePositionSequence",
-    "ImageOrientationPatient": "PlaneOrientationSequence",
-    "PixelSpacing": "PixelMeasuresSequence",
-    "SliceThickness": "PixelMeasuresSequence",
-    "RescaleSlope": "PixelValueTransformationSequence",
-    "RescaleIntercept": "PixelValueTransformationSequence",
-    "EffectiveEchoTime": "MREchoSequence",
+    tags.POSITION: tags.PLANE_POSITION,
+    tags.ORIENTATION: tags.PLANE_ORIENTATION,
+    tags.SPACING: tags.PIXEL_MEASURES,
+    tags.THICKNESS: tags.PIXEL_MEASURES,
+    tags.SLOPE: tags.VALUE_TRANSFORMATION,
+    tags.INTERCEPT: tags.VALUE_TRANSFORMATION,
+    tags.EFFECTIVE_ECHO_TIME: tags.ECHO,
 }
 
 
-def _frame(sources: tuple[Dataset | None, ...], rows: int, columns: int, assumptions: list[str]) -> Frame:
-    def find(keyword: str) -> Dataset:
-        """The first data set that has the tag: the frame's own group, the shared group, the file."""
-        for source in sources:
-            if source is None:
-                continue
-            if keyword in source:
-                return source
-            macro = source.get(_MACROS.get(keyword, keyword)) if keyword in _MACROS else None
-            if macro and keyword in macro[0]:
-                return macro[0]
-        return sources[-1] or Dataset()
+def _frame(sources: Sequence[Dataset], rows: int, columns: int, notes: list[str]) -> Frame:
+    """One frame from the data sets that may describe it, the nearest first: its own group, the shared one, the file."""
 
-    spacing = _numbers(find("PixelSpacing"), "PixelSpacing", 2, assumptions)
-    if spacing is not None and not (spacing > 0).all():
-        assumptions.append(f"PixelSpacing {spacing.tolist()} is not positive: not used")
+    def find(tag: BaseTag) -> Dataset:
+        for source in sources[:-1]:
+            if tag in source:
+                return source
+            macro = source.get(_MACROS[tag]) if tag in _MACROS else None
+            if macro is not None and macro.value and tag in macro.value[0]:
+                return macro.value[0]
+        return sources[-1]
+
+    def number(tag: BaseTag) -> float:
+        return tags.number(find(tag), tag, notes)
+
+    spacing = tags.numbers(find(tags.SPACING), tags.SPACING, 2, notes)
+    if spacing is not None and min(spacing) <= 0:
+        notes.append(f"PixelSpacing {spacing} is not positive: not used")
         spacing = None
-    slope = _number(find("RescaleSlope"), "RescaleSlope", assumptions)
-    intercept = _number(find("RescaleIntercept"), "RescaleIntercept", assumptions)
-    echo = _number(find("EchoTime"), "EchoTime", assumptions)
-    if np.isnan(echo):
-        echo = _number(find("EffectiveEchoTime"), "EffectiveEchoTime", assumptions)
+    position = tags.numbers(find(tags.POSITION), tags.POSITION, 3, notes)
+    slope, intercept, echo = number(tags.SLOPE), number(tags.INTERCEPT), number(tags.ECHO_TIME)
     if slope == 0:
-        assumptions.append("RescaleSlope is 0: read as 1")
+        notes.append("RescaleSlope is 0: read as 1")
     return Frame(
         rows=rows,
         columns=columns,
-        position=_numbers(find("ImagePositionPatient"), "ImagePositionPatient", 3, assumptions),
-        orientation=_orientation(find("ImageOrientationPatient"), assumptions),
-        spacing=None if spacing is None else spacing[::-1].copy(),  # DICOM has the distance between rows first
-        thickness_mm=_number(find("SliceThickness"), "SliceThickness", assumptions),
-        slope=1.0 if np.isnan(slope) or slope == 0 else slope,
-        intercept=0.0 if np.isnan(intercept) else intercept,
-        echo_time_ms=echo,
+        position=None if position is None else np.array(position),
+        orientation=_orientation(tags.numbers(find(tags.ORIENTATION), tags.ORIENTATION, 6, notes), notes),
+        spacing=None if spacing is None else np.array(spacing[::-1]),  # DICOM has the distance between rows first
+        thickness_mm=number(tags.THICKNESS),
+        slope=1.0 if isnan(slope) or slope == 0 else slope,
+        intercept=0.0 if isnan(intercept) else intercept,
+        echo_time_ms=number(tags.EFFECTIVE_ECHO_TIME) if isnan(echo) else echo,
     )
 
 
-def _orientation(ds: Dataset, assumptions: list[str]) -> FloatArray | None:
+def _orientation(values: Sequence[float] | None, notes: list[str]) -> FloatArray | None:
     """(2, 3) unit vectors, or None where the tag is missing or is no pair of directions at right angles."""
-    values = _numbers(ds, "ImageOrientationPatient", 6, assumptions)
     if values is None:
         return None
-    axes = values.reshape(2, 3)
-    lengths = np.linalg.norm(axes, axis=1)
-    if (np.abs(lengths - 1) > 0.05).any() or abs(axes[0] @ axes[1]) > 0.01:
-        assumptions.append(
-            f"ImageOrientationPatient {values.tolist()} is no pair of unit vectors at right angles: not used"
-        )
+    axes = np.array(values).reshape(2, 3)
+    lengths = [hypot(*values[:3]), hypot(*values[3:])]
+    if any(abs(length - 1) > 0.05 for length in lengths) or abs(float(axes[0] @ axes[1])) > 0.01:
+        notes.append(f"ImageOrientationPatient {values} is no pair of directions at right angles: not used")
         return None
-    return axes / lengths[:, None]
+    return axes / np.array(lengths)[:, None]
 
 
-def _numbers(ds: Dataset, keyword: str, count: int, assumptions: list[str]) -> FloatArray | None:
-    """The tag as (count,) finite numbers, or None where it is missing, empty or makes no sense (then noted)."""
-    try:
-        value = ds.get(keyword)
-        if value is None or value == "":
-            return None
-        values = np.array(value, dtype=np.float64).reshape(-1)
-    except Exception:  # text in numbers: the parser raises nearly anything
-        assumptions.append(f"{keyword} is not numeric: not used")
-        return None
-    if not len(values):
-        return None
-    if len(values) != count or not np.isfinite(values).all():
-        assumptions.append(f"{keyword} {values.tolist()} is not {count} numbers: not used")
-        return None
-    return values
-
-
-def _number(ds: Dataset, keyword: str, assumptions: list[str]) -> float:
-    values = _numbers(ds, keyword, 1, assumptions)
-    return float("nan") if values is None else float(values[0])
-
-
-def _integer(ds: Dataset, keyword: str) -> int | None:
-    try:
-        value = ds.get(keyword)
-        return None if value is None or value == "" else int(value)
-    except Exception:  # text in numbers: the parser raises nearly anything
-        return None
-
-
-def _names(ds: Dataset) -> str:
-    keywords = ("SeriesDescription", "ProtocolName", "SequenceName", "ImageType")
-    return " ".join(str(ds.get(keyword) or "") for keyword in keywords).lower()
-
-
-def _not_dicom(path: Path) -> str:
-    size = path.stat().st_size
-    return "is empty (0 bytes)" if size == 0 else "is not a DICOM file: the DICM mark after its preamble is missing"
+def _open_bare(path: Path, pixels: bool) -> Dataset:
+    """Parse a file without the DICM mark, as old scanners wrote them: its first element must be of group 2 or 8."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        raise UnreadableImage("is empty (0 bytes)")
+    if len(start) < 8 or int.from_bytes(start[:2], "little") not in (2, 8) or start[3] != 0:
+        raise NotDicom("is not a DICOM file: the DICM mark after its preamble is missing")
+    return pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
 
 
 def _words(error: Exception) -> str:

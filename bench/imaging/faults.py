@@ -40,3 +40,7 @@ class Fault:
 
 class UnreadableImage(DataError):  # noqa: N818 - named for what it is about
     """An image file that cannot be used; the message says why, without the path."""
+
+
+class NotDicom(UnreadableImage):
+    """A file of some other sort: damage if it is named as an image, else something that merely lies there."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import warnings
 from dataclasses import dataclass
 from functools import cache
 
@@ -56,9 +55,7 @@ def decode(ds: Dataset, header: Header) -> Pixels:
         UnreadableImage: if they are missing, cut short, in no known encoding, or damaged.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _decode(ds, header)
+        return _decode(ds, header)
     except UnreadableImage:
         raise
     except MemoryError:

@@ -170,8 +170,8 @@ class _Building:
         count, total = len(self.records), len(self.tasks)
         raise DataError(
             f"the cache {self.folder} would grow beyond {self.most_bytes / 1e9:g} GB: {count} of {total} series take "
-            f"{used / 1e9:.3g} GB, all of them about {used / 1e9 * total / count:.3g} GB. Allow more with --max-gb, put "
-            "it on a larger disk with --cache-dir, or delete that folder."
+            f"{used / 1e9:.3g} GB, all of them about {used / 1e9 * total / count:.3g} GB. Allow more with --max-gb, "
+            "put it on a larger disk with --cache-dir, or delete that folder."
         )
 
 

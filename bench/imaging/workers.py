@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import signal
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -145,6 +146,7 @@ class _Worker:
 
 def _serve(connection: Connection, function: Callable[..., Any]) -> None:
     """The worker's own loop; it ends when the other side is gone."""
+    warnings.simplefilter("ignore")  # what matters is said in faults and assumptions
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
     _limit_memory()
     connection.send(None)
