@@ -12,9 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from bench.execution import Order
+from bench.executors import LAST_EVENTS
 from bench.jobs import Job
-
-_ENDS = ("done", "skipped", "failed", "locked")
 
 
 class Screen:
@@ -74,7 +73,7 @@ class Screen:
             self._began[name], self._slots = time.monotonic(), order.beside
         if kind == "progress":
             self._show_progress(name, event)
-        elif kind in _ENDS:
+        elif kind in LAST_EVENTS:
             self._show_end(name, event)
         elif kind != "note":
             words = {"stale": "made anew, because {reason}", "reused": "{stage} reused, trained by another job"}
@@ -97,6 +96,7 @@ class Screen:
         seconds = time.monotonic() - self._began.pop(name)
         text = {
             "done": lambda: f"done in {seconds:.0f} s, score {event['score']:.4f}",
+            "found": lambda: f"done meanwhile by another run, score {event['score']:.4f}",
             "skipped": lambda: f"skipped: {event['reason']}",
             "failed": lambda: f"failed: {event['reason']}",
             "locked": lambda: f"in the hands of {event['holder']}; waiting for its result",

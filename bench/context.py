@@ -128,7 +128,9 @@ class JobContext:
             "name": name,
             "config": canonical(config),
             "studies": sorted(int(study_id) for study_id in train.study_ids),
-            **{key: self.identity[key] for key in ("data", "source", "seed", "approach", "precision", "device")},
+            "precision": self.precision,
+            "device": self.device,
+            **{key: self.identity[key] for key in ("data", "source", "seed", "approach")},
         }
         target = self.stages / f"{self.by}-{_file_name(name)}-{_hash(about)[:16]}"
         started = time.monotonic()

@@ -20,7 +20,7 @@ from bench.jobs import Job, fingerprint
 from bench.judging import judge, multiply_adds_per_study
 from bench.opening import open_dataset
 from bench.predictions import checked, write_predictions, write_true_point_predictions
-from bench.storage import write_json
+from bench.storage import read_json, write_json
 
 FITTED = "fitted.json"
 CHECKPOINT = "checkpoint"
@@ -70,6 +70,7 @@ def execute(order: Order, emit: Emit) -> str:
     config = approach_class.Config.model_validate_json(job.config)
     made_from = fingerprint(job, plugin)
     if not prepare_folder(order, made_from, emit):
+        emit("found", score=read_json(folder / store.RESULT)["score"])
         return "done"
     emit("stage", stage="opening the data")
     train, held_out, context, reader_notes = _open(order, made_from, emit)

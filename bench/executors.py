@@ -12,15 +12,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-from bench.errors import UsageError
+from bench.errors import UsageError, unknown
 from bench.execution import Order
 from bench.worker import EXIT_LOCKED, THREAD_VARIABLES
 
-# (order, event): what a job tells while it runs, and at last one of done, skipped, failed, locked
+# (order, event): what a job tells while it runs, and at last one of `LAST_EVENTS`
 OnEvent = Callable[[Order, dict[str, Any]], None]
-LAST_EVENTS = ("done", "skipped", "failed", "locked", "reused result")
+LAST_EVENTS = ("done", "found", "skipped", "failed", "locked")
 GRACE_S = 5.0
 
 
@@ -120,6 +120,24 @@ class LocalExecutor:
                 _end(job.process)
                 reason = f"ran longer than --job-timeout {self.timeout_s:g} s and was ended; run it again to go on."
                 on_event(job.order, {"event": "failed", "reason": reason})
+
+
+class Executor(Protocol):
+    """What can run orders."""
+
+    def run(self, orders: Sequence[Order], on_event: OnEvent) -> None:
+        """Run all orders, telling every event of theirs; the last of each is one of `LAST_EVENTS`."""
+
+
+def make_executor(name: str, *, slots: int, threads: int, gpus: int, timeout_s: float | None) -> Executor:
+    """The executor of a name: ``local``, or ``ray`` for a cluster."""
+    if name == "ray":
+        from bench.cluster import RayExecutor
+
+        return RayExecutor(threads=max(1, threads // slots), gpus=gpus, timeout_s=timeout_s)
+    if name != "local":
+        raise unknown("executor", name, ("local", "ray"))
+    return LocalExecutor(slots=slots, threads=threads, gpus=gpus, timeout_s=timeout_s)
 
 
 def order_json(order: Order) -> str:

@@ -54,11 +54,11 @@ def choose_precision(wish: str, device: str) -> str:
     """What autocast uses for ``--precision auto``: bf16 where the hardware computes in it, else fp32."""
     if wish != "auto":
         return wish
-    import torch
-
     if device.startswith("cuda"):
+        import torch
+
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() and _cpu_has_bf16() else "fp32"
+    return "bf16" if device == "cpu" and _cpu_has_bf16() else "fp32"
 
 
 def peak_memory_mb() -> float | None:

@@ -49,10 +49,8 @@ class Lock:
         """Take the lock if it is free or stale. Returns whether it is ours now."""
         with explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if not self._create():
-                holder = self.holder()
-                if not self._is_stale(holder) or not self._evict(holder) or not self._create():
-                    return False
+            if not self._create() and not self._take_over():
+                return False
         self._thread = threading.Thread(target=self._beat, daemon=True, name=f"heartbeat of {self.path.name}")
         self._thread.start()
         return True
@@ -93,28 +91,27 @@ class Lock:
             stream.write(json.dumps(asdict(self._holder)))
         return True
 
-    def _evict(self, holder: Holder | None) -> bool:
-        # Of several that see one stale lock only one can rename it; who renamed a fresh one by mistake puts it back.
-        grave = self.path.with_name(f".{self.path.name}.{self._holder.token}")
+    def _take_over(self) -> bool:
+        """Replace a stale lock. A second file sees to it that only one process at a time judges and removes."""
+        judging = self.path.with_name(f"{self.path.name}.judging")
+        if judging.exists() and _age(judging) > STALE_S:  # its maker was killed while it judged
+            judging.unlink(missing_ok=True)
         try:
-            os.rename(self.path, grave)
-        except FileNotFoundError:
-            return True
-        evicted = _read(grave)
-        if evicted is not None and evicted != holder:
-            os.rename(grave, self.path)
+            os.close(os.open(judging, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        except FileExistsError:
             return False
-        grave.unlink()
-        return True
+        try:
+            if not self._is_stale(self.holder()):
+                return False
+            self.path.unlink(missing_ok=True)
+            return self._create()
+        finally:
+            judging.unlink(missing_ok=True)
 
     def _is_stale(self, holder: Holder | None) -> bool:
-        try:
-            age = time.time() - self.path.stat().st_mtime
-        except FileNotFoundError:
-            return False
         if holder is not None and holder.host == socket.gethostname() and not _is_alive(holder.pid):
             return True
-        return age > STALE_S
+        return _age(self.path) > STALE_S
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_S):
@@ -124,6 +121,14 @@ class Lock:
                 return
             if self._on_heartbeat is not None:
                 self._on_heartbeat()
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was touched; 0 if it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _read(path: Path) -> Holder | None:

@@ -181,7 +181,7 @@ def _installed(kind: str) -> list[Plugin]:
 
 def _import(plugin: Plugin) -> Any:
     if plugin.entry_point is not None:
-        return importlib.metadata.EntryPoint(plugin.name, f"bench.{plugin.kind}", plugin.entry_point).load()
+        return importlib.metadata.EntryPoint(plugin.name, plugin.entry_point, f"bench.{plugin.kind}").load()
     assert plugin.path is not None
     name = f"bench.{plugin.kind}.{plugin.name}"
     if name in sys.modules:

@@ -12,7 +12,7 @@ from bench import configuration, folds, hardware, plugins, store
 from bench.dataset import DataSet, Progress
 from bench.errors import BenchError, UsageError, unknown
 from bench.execution import Order
-from bench.executors import LocalExecutor, OnEvent, choose_slots
+from bench.executors import OnEvent, choose_slots, make_executor
 from bench.jobs import Job, fingerprint
 from bench.locks import Lock
 from bench.opening import Opened, open_dataset
@@ -191,7 +191,7 @@ def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
     while waiting:
         locked: list[Job] = []
         slots = choose_slots(request.jobs, len(waiting), gpus=gpus, cores=cores)
-        executor = LocalExecutor(slots=slots, threads=cores, gpus=gpus, timeout_s=request.timeout_s)
+        executor = make_executor(request.executor, slots=slots, threads=cores, gpus=gpus, timeout_s=request.timeout_s)
         orders = [
             Order(job, request.out, request.cache, device, request.precision, cores, slots, request.command)
             for job in waiting
@@ -205,7 +205,7 @@ def _sorting(outcome: Outcome, locked: list[Job], on_event: OnEvent) -> OnEvent:
     """An event handler that also sorts finished jobs by how they ended."""
 
     def handle(order: Order, event: dict[str, Any]) -> None:
-        if event["event"] == "done":
+        if event["event"] in ("done", "found"):
             outcome.done.append(order.job)
         elif event["event"] == "skipped":
             outcome.skipped.append((order.job, event["reason"]))

@@ -1,0 +1,189 @@
+"""The contract as a test, for authors of approaches: run it on your own plug-in.
+
+.. code-block:: python
+
+    from pathlib import Path
+    from bench.testing import check_contract
+
+    def test_contract(tmp_path: Path) -> None:
+        check_contract("my_approach", tmp_path, paths=[Path("my_approach.py")])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import configuration, plugins
+from bench.approach import Approach, Predictions
+from bench.cohort import Cohort
+from bench.context import JobContext
+from bench.imaging.volumes import Volumes
+from bench.opening import Opened, open_dataset
+from bench.predictions import PredictionError, checked, write_predictions
+from bench.targets import POINT_TARGET_INDEX
+
+SMOKE_PRESET = "smoke"
+SAFE_SUFFIXES = (".safetensors", ".json", ".csv", ".npy", ".skops", ".ubj", ".toml", ".txt")
+TOLERANCE = 2e-3  # batches of another size may round differently
+
+
+def make_context(
+    folder: Path, volumes: Volumes, *, approach: str = "mine", seed: int = 0, threads: int = 1, device: str = "cpu"
+) -> JobContext:
+    """A context as the harness makes it, for trying an approach in a test or a notebook.
+
+    Args:
+        folder: where the job may write; made if absent.
+        volumes: the pixels, from `open_phantom` or `bench.opening.open_dataset`.
+        approach: the approach's name.
+        seed: base seed.
+        threads: how many threads may be used.
+        device: torch device.
+    """
+    resume = folder / "resume"
+    resume.mkdir(parents=True, exist_ok=True)
+    job = f"{approach}/seed{seed}/fold0"
+    return JobContext(
+        device=device,
+        precision="fp32",
+        threads=threads,
+        folder=folder,
+        resume=resume,
+        volumes=volumes,
+        identity={"job": job, "data": "test", "source": "test", "seed": seed, "approach": approach, "fold": 0},
+        stages=folder / "stages",
+        shared_work=folder / "shared",
+        emit=lambda *_, **__: None,
+        by=approach,
+    )
+
+
+def open_generated(cache: Path, dataset: str = "phantom:odd") -> Opened:
+    """A generated data set, built on first use: by default tiny studies with the habits and faults of real ones."""
+    name, _, preset = dataset.partition(":")
+    source = plugins.load("datasets", name)()
+    folder = source.locate(preset=preset or None, data=None, cache=cache, jobs=1, progress=lambda *_: None)
+    return open_dataset(source, folder, cache=cache, jobs=1, progress=lambda *_: None)
+
+
+def check_contract(
+    name: str, folder: Path, *, paths: Sequence[Path] = (), cache: Path | None = None, preset: str | None = None
+) -> None:
+    """Train an approach on a few odd studies and hold it against every promise of `bench.approach`.
+
+    Args:
+        name: the approach's name.
+        folder: an empty folder to work in.
+        paths: files or folders as for ``--plugin``.
+        cache: where the generated studies are kept; by default in `folder`.
+        preset: by default ``smoke`` if the approach has it, else its first.
+
+    Raises:
+        AssertionError: a promise is broken; the message says which and how.
+    """
+    approach_class, config = _load(name, paths, preset)
+    opened = open_generated(cache or folder / "cache")
+    ids = opened.cohort.study_ids
+    train, held_out = opened.cohort.subset(ids[::2]), opened.cohort.hidden().subset(ids[1::2])
+    fitted, context = _fit(approach_class, config, train, opened.volumes, folder / "first")
+    predictions = fitted.predict(held_out, context)
+    for promise in PROMISES:
+        promise(fitted, predictions, held_out, context)
+    again, context_again = _fit(approach_class, config, train, opened.volumes, folder / "second")
+    _same(predictions, again.predict(held_out, context_again), 0.0, "the same seed gave other predictions")
+
+
+def promise_probabilities(fitted: Approach, predictions: Predictions, studies: Cohort, context: JobContext) -> None:
+    """All 25 targets of every study, as probabilities."""
+    try:
+        checked(predictions, studies.study_ids)
+    except PredictionError as error:
+        raise AssertionError(str(error)) from error
+
+
+def promise_repeatable(fitted: Approach, predictions: Predictions, studies: Cohort, context: JobContext) -> None:
+    """`predict` changes nothing: called twice, it answers the same."""
+    _same(predictions, fitted.predict(studies, context), 0.0, "predict called twice gave two answers")
+
+
+def promise_independent(fitted: Approach, predictions: Predictions, studies: Cohort, context: JobContext) -> None:
+    """A study's prediction does not depend on which others are predicted beside it."""
+    some = studies.study_ids[:3]
+    alone = checked(fitted.predict(studies.subset(some), context), some)
+    whole = checked(predictions, studies.study_ids)
+    difference = np.abs(alone.probabilities - whole.probabilities[:3]).max()
+    assert difference <= TOLERANCE, f"predictions depend on the other studies in the batch (by {difference:.4f})"
+
+
+def promise_saved(fitted: Approach, predictions: Predictions, studies: Cohort, context: JobContext) -> None:
+    """What `save` writes is safe to load, and `load` brings back the same approach."""
+    folder = context.folder / "saved"
+    folder.mkdir()
+    fitted.save(folder)
+    for path in folder.rglob("*"):
+        assert path.is_dir() or path.suffix in SAFE_SUFFIXES, f"save wrote {path.name}; allowed: {SAFE_SUFFIXES}"
+    loaded = type(fitted).load(folder, fitted.config)
+    _same(predictions, loaded.predict(studies, context), 1e-6, "save and load changed the predictions")
+
+
+def promise_points(fitted: Approach, predictions: Predictions, studies: Cohort, context: JobContext) -> None:
+    """Located points are of these studies, on slices that exist, at most one a target."""
+    if predictions.points is None:
+        return
+    write_predictions(context.folder, predictions)
+    points = predictions.points
+    by_id = {study.study_id: study for study in studies.studies}
+    for row in points.itertuples(index=False):
+        assert row.study_id in by_id, f"a point lies in study {row.study_id}, which was not asked for"
+        assert (row.condition, row.level) in POINT_TARGET_INDEX, f"a point is of {row.condition!r}, {row.level!r}"
+        by_id[row.study_id].get(row.series_id).index_of(row.instance_number)
+    doubled = points.duplicated(["study_id", "condition", "level"])
+    assert not doubled.any(), f"{int(doubled.sum())} targets have more than one point"
+    assert np.isfinite(points[["x", "y"]].to_numpy(dtype=float)).all(), "a point is not finite"
+
+
+def promise_evidence(fitted: Approach, predictions: Predictions, studies: Cohort, context: JobContext) -> None:
+    """Evidence names slices that exist, with weights of at least 0."""
+    if predictions.evidence is None:
+        return
+    by_id = {study.study_id: study for study in studies.studies}
+    for row in predictions.evidence.itertuples(index=False):
+        by_id[int(str(row.row_id).partition("_")[0])].get(row.series_id).index_of(row.instance_number)
+    assert (predictions.evidence["weight"] >= 0).all(), "a weight of the evidence is below 0"
+
+
+PROMISES: tuple[Callable[[Approach, Predictions, Cohort, JobContext], None], ...] = (
+    promise_probabilities,
+    promise_repeatable,
+    promise_independent,
+    promise_saved,
+    promise_points,
+    promise_evidence,
+)
+
+
+def _load(name: str, paths: Sequence[Path], preset: str | None) -> tuple[type[Approach], Any]:
+    plugin = plugins.find("approaches", name, paths)
+    approach_class = plugins.load_plugin(plugin)
+    presets = configuration.presets(plugin)
+    chosen = preset or (SMOKE_PRESET if SMOKE_PRESET in presets else next(iter(presets), configuration.NO_PRESET))
+    _, config = configuration.resolve(plugin, approach_class.Config, preset=chosen)
+    return approach_class, approach_class.Config.model_validate_json(config)
+
+
+def _fit(
+    approach_class: type[Approach], config: Any, train: Cohort, volumes: Volumes, folder: Path
+) -> tuple[Approach, JobContext]:
+    context = make_context(folder, volumes)
+    approach = approach_class(config)
+    approach.fit(train, context)
+    return approach, context
+
+
+def _same(first: Predictions, second: Predictions, tolerance: float, what: str) -> None:
+    difference = np.abs(first.probabilities - second.probabilities).max()
+    assert difference <= tolerance, f"{what}: probabilities differ by up to {difference:.2g}"

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from bench.approach import Config
+from bench.configuration import resolve
+from bench.errors import UsageError
+from bench.plugins import Plugin
+
+
+class Grading(BaseModel, extra="forbid"):
+    backbone: str = "test_resnet"
+    epochs: int = 3
+
+
+class Settings(Config):
+    severity: Grading = Grading()
+    folds: int | None = None
+    tags: list[str] = []
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Plugin:
+    folder = tmp_path / "mine"
+    (folder / "ablations").mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "quick.toml").write_text("folds = 2\n[severity]\nepochs = 5\n")
+    (folder / "ablations" / "small.toml").write_text("[severity]\nbackbone = 'tiny'\n")
+    return Plugin("approaches", "mine", "test", folder)
+
+
+def values(plugin: Plugin, **options: object) -> dict:
+    return json.loads(resolve(plugin, Settings, **options)[1])
+
+
+def test_preset_ablation_and_overrides_in_this_order(plugin: Plugin) -> None:
+    assert values(plugin) == {"severity": {"backbone": "test_resnet", "epochs": 5}, "folds": 2, "tags": []}
+    assert values(plugin, ablation="small")["severity"] == {"backbone": "tiny", "epochs": 5}
+    assert values(plugin, ablation="small", overrides=["severity.backbone=x"])["severity"]["backbone"] == "x"
+    assert resolve(plugin, Settings, ablation="small")[0] == "quick-small"
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("severity.epochs=7", "epochs", 7),
+        ("severity.backbone=convnext_small.fb_in22k_ft_in1k", "backbone", "convnext_small.fb_in22k_ft_in1k"),
+        ("severity.backbone='a b'", "backbone", "a b"),
+    ],
+)
+def test_values_are_toml_or_bare_text(plugin: Plugin, override: str, key: str, value: object) -> None:
+    assert values(plugin, overrides=[override])["severity"][key] == value
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "quik"}, r"unknown preset of mine 'quik'. Did you mean 'quick'\?"),
+        ({"ablation": "smal"}, "Did you mean 'small'"),
+        ({"overrides": ["severity.epoch=7"]}, "no setting 'severity.epoch'. Did you mean 'severity.epochs'"),
+        ({"overrides": ["severity.epochs=many"]}, "severity.epochs = 'many'"),
+        ({"overrides": ["severity.epochs"]}, "key=value"),
+        ({"overrides": ["folds.deep=1"]}, "'folds' is a single value"),
+    ],
+)
+def test_wrong_names_and_values(plugin: Plugin, options: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        resolve(plugin, Settings, **options)
+
+
+def test_equal_configurations_have_equal_text(plugin: Plugin) -> None:
+    spelled_out = ["tags=[]", "folds=2", "severity.backbone='test_resnet'"]
+    assert resolve(plugin, Settings, overrides=spelled_out)[1] == resolve(plugin, Settings)[1]
+
+
+def test_single_file_has_its_defaults_whatever_the_preset(tmp_path: Path) -> None:
+    path = tmp_path / "one.py"
+    path.write_text("")
+    name, config = resolve(Plugin("approaches", "one", "test", path), Settings, preset="paper")
+    assert (name, json.loads(config)["severity"]["epochs"]) == ("default", 3)
+
+
+def test_damaged_preset_is_named(plugin: Plugin) -> None:
+    (plugin.folder() / "quick.toml").write_text("folds = = 2")
+    with pytest.raises(UsageError, match=r"quick\.toml is not valid TOML"):
+        resolve(plugin, Settings)
