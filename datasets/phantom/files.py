@@ -13,20 +13,27 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from .acquisition import Block, SeriesPlan
+from .spoiling import Spoil, nothing
 
 # The competition's files call themselves so, though each holds one frame with its geometry at the top.
 _ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"
 _IMPLEMENTATION = "1.2.826.0.1.3680043.8.498.1"
 
 
-def write_study(folder: Path, study_id: int, scans: list[tuple[SeriesPlan, NDArray[np.uint16]]]) -> None:
-    """Write all series of a study, ``folder/<series_id>/<instance_number>.dcm``: whole or not at all."""
+def write_study(
+    folder: Path, study_id: int, scans: list[tuple[SeriesPlan, NDArray[np.uint16]]], spoil: Spoil = nothing
+) -> None:
+    """Write all series of a study, ``folder/<series_id>/<instance_number>.dcm``: whole or not at all.
+
+    ``spoil`` may do harm to the files before they take their place.
+    """
     unfinished = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     try:
         for number, (plan, pixels) in enumerate(scans):
             series = unfinished / str(plan.series_id)
             series.mkdir(parents=True)
             _write_series(series, study_id, number, plan, pixels)
+        spoil(unfinished, [plan for plan, _ in scans])
         os.replace(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -17,6 +17,7 @@ from bench.targets import MISSING, POINT_COLUMNS, PROBABILITY_COLUMNS, SEVERITIE
 from .acquisition import SeriesPlan, plan_study
 from .annotators import SCATTER_MM, Point, annotate
 from .floor import floor_score
+from .habits import HABITS, Habit
 from .labels import Severities, label_model
 from .patient import Patient, make_patient
 from .presets import Preset
@@ -32,15 +33,17 @@ class PlannedStudy:
     patient: Patient
     plans: list[SeriesPlan]
     points: list[Point]
+    habit: Habit
 
 
 def plan(seed: int, index: int, preset: Preset) -> PlannedStudy:
     """Everything about study ``index`` but its pixels."""
-    severities = label_model().draw(seed, index)
+    habit = HABITS[index % len(HABITS)] if preset.odd else HABITS[0]
+    severities = habit.labels(label_model().draw(seed, index))
     patient = make_patient(seed, index, severities)
-    plans = plan_study(seed, index, patient, preset, severities.upper_levels_out_of_view)
-    points = annotate(seed, index, patient, severities, plans)
-    return PlannedStudy(study_number(seed, index), severities, patient, plans, points)
+    plans = habit.plans(plan_study(seed, index, patient, preset, severities.upper_levels_out_of_view))
+    points = habit.points(annotate(seed, index, patient, severities, plans))
+    return PlannedStudy(study_number(seed, index), severities, patient, plans, points, habit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

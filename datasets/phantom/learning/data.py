@@ -1,0 +1,137 @@
+"""Everything that the readers need of many studies, made once and kept as arrays."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.targets import AXIAL_T2, LEVELS, SAGITTAL_T1, SAGITTAL_T2, TARGETS
+
+from ..canvas import FloatArray
+from ..presets import PRESETS
+from ..scan import scan_series
+from ..tables import PlannedStudy, plan
+from .crops import Stack, annotated_points, crop_bag, nearest, stack
+
+_WHOLE_PX = 64
+_WHOLE_SLICES = {SAGITTAL_T1: 7, SAGITTAL_T2: 7, AXIAL_T2: 10}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """Arrays over ``N`` studies; the second axis is the 25 targets."""
+
+    grades: NDArray[np.int8]  # (N, 25)
+    probabilities: FloatArray  # (N, 25, 3)
+    steps: FloatArray  # (N, 25)
+    degeneration: FloatArray  # (N, 5)
+    crops: NDArray[np.uint8]  # (N, 25, 5, 48, 48) at the annotators' points
+    muscle: NDArray[np.uint8]  # (N, 25, 48, 48) in the back muscles
+    wrong: NDArray[np.uint8]  # (N, 5, 5, 48, 48) the canal's points on T1
+    whole: NDArray[np.uint8]  # (N, 24, 64, 64) slices spread over the three kinds of series
+    intensities: FloatArray  # (N, F) statistics of whole series
+    habits: FloatArray  # (N, F) sizes, spacings, counts, orders
+
+    def subset(self, rows: NDArray[np.int64]) -> Examples:
+        """The same arrays of some studies."""
+        return Examples(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+def make_examples(folder: Path, *, seed: int, first: int, studies: int, preset: str = "small") -> Examples:
+    """The examples of studies ``first`` to ``first + studies``, each read from ``folder`` if it lies there already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for index in range(first, first + studies):
+        path = folder / f"{preset}-{seed}-{index}.npz"
+        if not path.exists():
+            unfinished = path.with_name(f".{os.getpid()}-{path.name}")
+            np.savez(unfinished, **_example(seed, index, preset))
+            os.replace(unfinished, path)
+        with np.load(path) as arrays:
+            parts.append({name: arrays[name] for name in arrays.files})
+    return Examples(**{name: np.stack([part[name] for part in parts]) for name in parts[0]})
+
+
+def _example(seed: int, index: int, preset: str) -> dict[str, np.ndarray]:
+    study = plan(seed, index, PRESETS[preset])
+    scans = [scan_series(seed, index, number, series, study.patient) for number, series in enumerate(study.plans)]
+    stacks = {series.series_id: stack(series, pixels) for series, pixels in zip(study.plans, scans, strict=True)}
+    points = annotated_points(study, stacks)
+    crops, muscle, wrong = [], [], []
+    for target, (here, at, world) in zip(TARGETS, points, strict=True):
+        crops.append(crop_bag(here, at, world, target.condition, target.side))
+        aside = {"left": 20.0, "right": -20.0, None: 20.0}[target.side]
+        back = nearest(stacks, target.point_series, world + _muscle_offset(study, target.level, world, aside))
+        muscle.append(crop_bag(*back, target.condition, target.side)[2])
+        if target.condition == "spinal":
+            wrong.append(crop_bag(*nearest(stacks, SAGITTAL_T1, world), "spinal", None))
+    return {
+        "grades": study.severities.grades,
+        "probabilities": study.severities.probabilities,
+        "steps": study.severities.steps,
+        "degeneration": study.patient.person.degeneration,
+        "crops": np.stack(crops),
+        "muscle": np.stack(muscle),
+        "wrong": np.stack(wrong),
+        "whole": _whole(list(stacks.values())),
+        "intensities": _intensities(study, scans),
+        "habits": _habits(study),
+    }
+
+
+def _muscle_offset(study: PlannedStudy, level: str, world: FloatArray, aside: float) -> FloatArray:
+    """From a target's point to the middle of the back muscles beside the spinous process."""
+    disc = study.patient.spine.level(LEVELS.index(level))
+    middle = disc.frame.to_world([aside, disc.depth / 2 + 45, 0.0])
+    return middle - world
+
+
+def _whole(stacks: list[Stack]) -> NDArray[np.uint8]:
+    images = []
+    for description, count in _WHOLE_SLICES.items():
+        series = [one for one in stacks if one.plan.description == description]
+        slices = [(one, at) for one in series for at in range(len(one.pixels))]
+        for share in np.linspace(0.15, 0.85, count) if description != AXIAL_T2 else np.linspace(0.0, 1.0, count):
+            if not slices:
+                images.append(np.zeros((_WHOLE_PX, _WHOLE_PX), dtype=np.uint8))
+                continue
+            one, at = slices[round(share * (len(slices) - 1))]
+            rows = np.linspace(0, one.pixels.shape[1] - 1, _WHOLE_PX).round().astype(int)
+            columns = np.linspace(0, one.pixels.shape[2] - 1, _WHOLE_PX).round().astype(int)
+            images.append(np.clip(one.pixels[at][np.ix_(rows, columns)] * 200, 0, 255).astype(np.uint8))
+    return np.stack(images)
+
+
+def _intensities(study: PlannedStudy, scans: list[np.ndarray]) -> FloatArray:
+    features = []
+    for description in (SAGITTAL_T1, SAGITTAL_T2, AXIAL_T2):
+        pixels = [scan for series, scan in zip(study.plans, scans, strict=True) if series.description == description]
+        if not pixels:
+            features.append(np.zeros(13))
+            continue
+        values = pixels[0].astype(np.float64)
+        quantiles = np.percentile(values, [1, 5, 10, 25, 50, 75, 90, 95, 99])
+        slices = values.mean(axis=(1, 2))
+        features.append(np.array([values.mean(), values.std(), *quantiles, slices.std(), slices.max()]))
+    return np.concatenate(features)
+
+
+def _habits(study: PlannedStudy) -> FloatArray:
+    features: list[float] = [len(study.plans)]
+    for description in (SAGITTAL_T1, SAGITTAL_T2, AXIAL_T2):
+        series = [one for one in study.plans if one.description == description]
+        if not series:
+            features += [0.0] * 8
+            continue
+        one = series[0]
+        origin = one.blocks[0].origins[0]
+        features += [
+            len(series), sum(map(len, series)), *one.shape, one.spacing, one.thickness, one.pitch, len(one.blocks),
+            one.sequence.repetition, one.sequence.echo, one.sequence.tesla, *origin, one.instance_numbers[0],
+        ]  # fmt: skip
+        features = [float(value) for value in features]
+    return np.array(features[:46] + [0.0] * (46 - len(features)))

@@ -1,0 +1,95 @@
+"""The small reader: an encoder for slices, a bi-LSTM with attention over the bag, one head a condition."""
+
+from __future__ import annotations
+
+import numpy as np
+import timm
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench.targets import CLASS_WEIGHTS, CONDITIONS, TARGETS
+
+_CONDITION = np.array([CONDITIONS.index(target.condition) for target in TARGETS])
+
+
+class BagReader(nn.Module):
+    """Grades of bags of slices; 0.4 M parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = timm.create_model("test_resnet.r160_in1k", pretrained=False, in_chans=1, num_classes=0)
+        features = self.encoder.num_features
+        self.lstm = nn.LSTM(features, 48, bidirectional=True, batch_first=True)
+        self.attention = nn.Linear(96, 1)
+        self.heads = nn.Linear(96, len(CONDITIONS) * 3)
+
+    def forward(self, bags: Tensor, conditions: Tensor) -> Tensor:
+        """(B, 3) logits of bags (B, S, H, W) whose conditions (B,) are indices into `CONDITIONS`."""
+        batch, slices = bags.shape[:2]
+        features = self.encoder(bags.flatten(0, 1)[:, None]).unflatten(0, (batch, slices))  # (B, S, F)
+        states, _ = self.lstm(features)
+        weights = self.attention(states).softmax(dim=1)
+        logits = self.heads((weights * states).sum(dim=1)).view(batch, len(CONDITIONS), 3)
+        return logits[torch.arange(batch), conditions]
+
+
+def train_reader(
+    crops: NDArray[np.uint8],
+    grades: NDArray[np.int8],
+    *,
+    epochs: int,
+    seed: int = 0,
+    jitter: int = 2,
+) -> BagReader:
+    """Train on crops (N, T, S, H, W) of the first T targets with grades (N, T), by the metric's own loss."""
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    model = BagReader()
+    rows, targets = np.nonzero((grades >= 0) & crops.any(axis=(2, 3, 4)))
+    batch = 32
+    steps = epochs * (len(rows) // batch)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=max(steps, 1), pct_start=0.15)
+    weight = torch.tensor(CLASS_WEIGHTS)
+    model.train()
+    for _ in range(epochs):
+        order = random.permutation(len(rows))
+        for start in range(0, len(order) - batch + 1, batch):
+            pick = order[start : start + batch]
+            images = _augmented(crops[rows[pick], targets[pick]], random, jitter)
+            logits = model(images, torch.from_numpy(_CONDITION[targets[pick]]))
+            loss = functional.cross_entropy(logits, torch.from_numpy(grades[rows[pick], targets[pick]]).long(), weight)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+    return model
+
+
+@torch.no_grad()
+def read(model: BagReader, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(N, T, 3) probabilities for crops (N, T, S, H, W)."""
+    model.eval()
+    studies, targets = crops.shape[:2]
+    flat = crops.reshape(-1, *crops.shape[2:])
+    conditions = np.tile(_CONDITION[:targets], studies)
+    parts = [
+        model(_tensor(flat[start : start + 256]), torch.from_numpy(conditions[start : start + 256])).softmax(-1)
+        for start in range(0, len(flat), 256)
+    ]
+    return torch.cat(parts).double().numpy().reshape(studies, targets, 3)
+
+
+def _tensor(images: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(images.astype(np.float32) / 128 - 0.8)
+
+
+def _augmented(images: NDArray[np.uint8], random: np.random.Generator, jitter: int) -> Tensor:
+    """Shifted by a pixel or two, and a little brighter or darker."""
+    shifts = random.integers(-jitter, jitter + 1, (len(images), 2))
+    moved = np.stack([np.roll(image, tuple(shift), axis=(1, 2)) for image, shift in zip(images, shifts, strict=True)])
+    gain = torch.from_numpy(random.normal(1, 0.1, (len(images), 1, 1, 1)).astype(np.float32))
+    return _tensor(moved) * gain
