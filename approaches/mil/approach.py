@@ -1,0 +1,120 @@
+"""The two stages put together behind the suite's contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from torch import nn
+
+from bench.approach import Approach, Context, Predictions
+from bench.cohort import Cohort
+from bench.errors import BenchError
+from bench.targets import SERIES_DESCRIPTIONS
+from bench.training.backbones import encoder, require_name
+from bench.training.checkpoints import load_model, save_model
+from bench.training.precision import settle
+
+from .config import MILConfig
+from .evidence import evidence_table
+from .location import Locator
+from .marks import read_marks
+from .model import SeverityNet
+from .severity import condition_sets, grade, train_severity
+
+
+class MIL(Approach):
+    """Stage 1 locates canal, foramina and recesses; stage 2 grades bags of slices around them."""
+
+    Config = MILConfig
+    uses_points: ClassVar[bool] = True
+
+    def __init__(self, config: MILConfig) -> None:
+        super().__init__(config)
+        self.locator: Locator | None = None
+        self.networks: dict[tuple[int, tuple[str, ...]], nn.Module] = {}
+
+    def skip(self, studies: Cohort) -> str | None:
+        """It needs series to look at."""
+        if not any(study.of(description) for study in studies.studies for description in SERIES_DESCRIPTIONS):
+            return "no study has a sagittal or axial series"
+        return None
+
+    def fit(self, train: Cohort, context: Context) -> None:
+        """Stage 1 as a stage that other jobs may share; then stage 2 on the annotators' points."""
+        self._require_backbones()
+        location = self.config.location
+
+        def build(stage: Context) -> None:
+            locator = Locator(location)
+            locator.fit(train, stage)
+            locator.save(stage.folder)
+
+        folder = context.stage("location", location.model_dump(mode="json"), train, build)
+        self.locator = Locator.load(folder, location, context.device)
+        marks = read_marks(train, context.note)
+        for number in range(len(self.config.severity.networks)):
+            for conditions in condition_sets(self.config.severity):
+                self.networks[number, conditions] = train_severity(
+                    train.studies,
+                    marks,
+                    train.grades,
+                    self.locator.shifts,
+                    self.config.severity,
+                    number,
+                    conditions,
+                    context,
+                )
+
+    def predict(self, studies: Cohort, context: Context) -> Predictions:
+        """Locate, then grade. Points that the cohort carries are used instead of located ones."""
+        if self.locator is None:
+            raise BenchError("mil has to be fitted or loaded before it can predict.")
+        located = self.locator.locate(studies.studies, context, context.note)
+        marks = located if studies.points is None else read_marks(studies, context.note).completed_by(located)
+        models = [(conditions, settle(model, context.device)) for (_, conditions), model in self.networks.items()]
+        probabilities, looks = grade(models, studies.studies, marks, self.config.severity, context)
+        return Predictions(
+            study_ids=studies.study_ids,
+            probabilities=probabilities.astype(np.float64),
+            points=located.table(studies.studies),
+            evidence=evidence_table(studies.studies, looks),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Both stages' weights."""
+        if self.locator is None:
+            raise BenchError("mil has to be fitted before it can be saved.")
+        (folder / "location").mkdir(parents=True, exist_ok=True)
+        self.locator.save(folder / "location")
+        for (number, conditions), model in self.networks.items():
+            save_model(folder / _file(number, conditions), model)
+
+    @classmethod
+    def load(cls, folder: Path, config: MILConfig) -> Self:
+        """What `save` wrote."""
+        approach = cls(config)
+        approach.locator = Locator.load(folder / "location", config.location)
+        for number, network in enumerate(config.severity.networks):
+            bare = network.model_copy(update={"pretrained": False})
+            for conditions in condition_sets(config.severity):
+                model = SeverityNet(config.severity, bare, conditions).eval()
+                load_model(folder / _file(number, conditions), model)
+                approach.networks[number, conditions] = model
+        return approach
+
+    def _require_backbones(self) -> None:
+        """Fail before any training if a network does not exist or its weights cannot be had."""
+        location, severity = self.config.location, self.config.severity
+        networks = (*location.all_sagittal, *location.all_axial, *severity.networks)
+        for network in networks:
+            require_name(network.backbone)
+        for backbone, pretrained in {
+            (network.backbone, network.pretrained) for network in networks if network.pretrained
+        }:
+            encoder(backbone, pretrained=pretrained)
+
+
+def _file(number: int, conditions: tuple[str, ...]) -> str:
+    return f"severity{number}-{'-'.join(conditions)}.safetensors"

@@ -1,0 +1,168 @@
+"""Stage 2's input: for every stream of every level a bag of consecutive slices, seen through a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.imaging.study import Study
+from bench.training.augmentation import shift_scale_rotate
+from bench.training.crops import BLANK, Crops
+
+from . import shifts
+from .config import Severity, Window
+from .marks import Marks
+from .views import around, pixels_per_unit
+
+LEFT, RIGHT, MIDDLE = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One kind of bag.
+
+    Attributes:
+        name: of its window in `config.Windows`.
+        encoder: what it is a picture of; streams of one encoder may share it.
+        targets: indices into TARGETS whose points its bags are taken at, in order.
+        missed: whose error frequencies move its bags.
+    """
+
+    name: str
+    encoder: str
+    targets: tuple[int, ...]
+    missed: str
+
+
+RECESSES = tuple(range(15, 25))
+STREAMS = {
+    stream.name: stream
+    for stream in (
+        Stream("canal_sagittal", "t2", tuple(range(5)), "canal"),
+        Stream("canal_axial", "axial", tuple(range(15, 20)), "recesses"),
+        Stream("foraminal_sagittal", "t1", tuple(range(5, 15)), "foramina"),
+        Stream("side_axial", "axial", RECESSES, "recesses"),
+    )
+}
+# condition -> its streams; the bags of a condition's streams stand in the order of its targets
+CONDITION_STREAMS = {
+    "spinal": ("canal_sagittal", "canal_axial"),
+    "foraminal": ("foraminal_sagittal", "side_axial"),
+    "subarticular": ("side_axial",),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bags:
+    """All bags of one stream over N studies, before anything random.
+
+    Attributes:
+        series: (N, K) series ids, `BLANK` where the bag is blank.
+        centres: (N, K) marked slices.
+        lengths: (N, K) slices in the series.
+        matrices: (N, K, A, 2, 3) maps of the window; A alternatives (`LEFT`, `RIGHT`, `MIDDLE` of the canal's axial
+            stream, else one). NaN where that alternative is unknown.
+        frames: (N, K, 2) pixels that make one pixel of the 512 frame.
+        reverse: (K,) whether the slices are taken from left to right, to look like the other side.
+    """
+
+    stream: Stream
+    series: NDArray[np.int64]
+    centres: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    matrices: NDArray[np.float64]
+    frames: NDArray[np.float64]
+    reverse: NDArray[np.bool_]
+
+
+def collect(studies: Sequence[Study], marks: Marks, stream: Stream, config: Severity) -> Bags:
+    """The bags of a stream at the points of some studies."""
+    window: Window = getattr(config.windows, stream.name)
+    canal = stream.name == "canal_axial"
+    shape = (len(studies), len(stream.targets))
+    series_ids = np.full(shape, BLANK, dtype=np.int64)
+    centres, lengths = np.zeros(shape, dtype=np.int64), np.ones(shape, dtype=np.int64)
+    matrices = np.full((*shape, 3 if canal else 1, 2, 3), np.nan)
+    frames = np.ones((*shape, 2))
+    left = np.array([10 > target >= 5 or 20 > target >= 15 for target in stream.targets])
+    for row, study in enumerate(studies):
+        for column, target in enumerate(stream.targets):
+            options = [target, target + 5] if canal else [target]  # left and right recess
+            options = [option for option in options if marks.slices[row, option] >= 0]
+            if not options:
+                continue
+            first = options[0]
+            series = study.get(int(marks.series[row, first]))
+            index = int(marks.slices[row, first])
+            series_ids[row, column], centres[row, column], lengths[row, column] = series.series_id, index, len(series)
+            frames[row, column] = pixels_per_unit(series, index, "px512")
+            if canal:
+                matrices[row, column] = _canal_maps(study, marks, row, options, window, target % 5, series.series_id)
+            else:
+                flip = config.mirror and stream.encoder == "axial" and not left[column]
+                matrices[row, column, 0] = around(
+                    series,
+                    index,
+                    marks.pixels[row, first],
+                    window,
+                    level=target % 5,
+                    left=bool(left[column]),
+                    flip=flip,
+                )
+    reverse = left & (config.mirror and stream.encoder == "t1")
+    return Bags(stream, series_ids, centres, lengths, matrices, frames, reverse)
+
+
+def _canal_maps(
+    study: Study, marks: Marks, row: int, options: list[int], window: Window, level: int, series_id: int
+) -> NDArray[np.float64]:
+    """(3, 2, 3) maps of the canal's axial window around the left recess, the right one, and midway."""
+    maps = np.full((3, 2, 3), np.nan)
+    for target in options:
+        if marks.series[row, target] != series_id:
+            continue
+        series, index = study.get(series_id), int(marks.slices[row, target])
+        side = LEFT if target < 20 else RIGHT
+        pixel = marks.pixels[row, target]
+        maps[side] = around(series, index, pixel, window, level=level, left=side == LEFT, flip=False)
+    maps[MIDDLE] = np.nanmean(maps[:2], axis=0)
+    return maps
+
+
+def draw(
+    bags: Bags,
+    rows: NDArray[np.int64],
+    config: Severity,
+    missed: Sequence[float] | None,
+    random: np.random.Generator | None,
+) -> tuple[Crops, NDArray[np.int64]]:
+    """The crops of some studies' bags, (len(rows) * K), and where in each bag the marked slice stands (-1: nowhere).
+
+    With ``random`` as training sees them: moved, changed, and around either recess; without, as they are.
+    """
+    series = bags.series[rows].reshape(-1)
+    count = len(series)
+    maps = bags.matrices[rows].reshape(count, -1, 2, 3)
+    frames = bags.frames[rows].reshape(count, 2)
+    centres, lengths = bags.centres[rows].reshape(-1), bags.lengths[rows].reshape(-1)
+    moved = np.zeros(count, dtype=np.int64)
+    matrices = maps[:, -1]  # the middle, or the only one
+    if random is not None:
+        if maps.shape[1] > 1:
+            either = maps[np.arange(count), random.integers(0, 2, size=count)]
+            matrices = np.where(np.isnan(either), matrices, either)
+        matrices = matrices.copy()
+        matrices[:, :, 2] += random.uniform(-config.jitter, config.jitter, size=(count, 2)) * frames
+        matrices = shift_scale_rotate(matrices, config.change, random)
+        if missed is not None and config.shift_slices:
+            moved = shifts.draw(missed, count, random)
+    slices, marked = shifts.bag_slices(centres, moved, lengths, config.bag)
+    reverse = np.tile(bags.reverse, len(rows))
+    slices = np.where(reverse[:, None], slices[:, ::-1], slices)
+    marked = np.where(reverse & (marked >= 0), config.bag - 1 - marked, marked)
+    blank = series == BLANK
+    marked[blank] = -1
+    return Crops(series, slices, np.where(blank[:, None, None], 0.0, matrices)), marked

@@ -1,0 +1,192 @@
+"""Every number of the approach. The presets beside this file fill it in; the defaults are those of the write-up."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bench.approach import Config
+from bench.training.augmentation import BrightnessContrast, ShiftScaleRotate
+from bench.training.backbones import Pretrained
+from bench.training.loop import Schedule
+
+Size = tuple[int, int]
+
+
+class DepthNetwork(Config):
+    """Stage 1a: which slice, from the whole series.
+
+    Attributes:
+        predicts: ``slice`` (classification over the depth) or ``point`` (x, y and depth by L1; the depth is used).
+        depth: slices that a series is padded, or if longer resampled, to.
+        size: (H, W) of a slice.
+        widths, depths: channels and blocks of the four stages.
+        pooling: ``volume`` as the write-up (one vector a series, a linear head over depth), or ``slice`` (one vector a
+            slice, which keeps its place: needs far fewer examples).
+        change: ShiftScaleRotate of the whole series, or none.
+        schedule: how it is trained.
+    """
+
+    predicts: Literal["slice", "point"] = "slice"
+    depth: int = 32
+    size: Size = (384, 384)
+    widths: tuple[int, int, int, int] = (64, 128, 256, 512)
+    depths: tuple[int, int, int, int] = (3, 3, 9, 3)
+    pooling: Literal["volume", "slice"] = "volume"
+    change: ShiftScaleRotate | None = None
+    schedule: Schedule
+
+
+class PointNetwork(Config):
+    """Stages 1b and 1c: where on a slice.
+
+    Attributes:
+        backbone: timm name.
+        pretrained: false, true, or the path of a weights file.
+        size: (H, W) of the whole slice.
+        head: ``pooled`` as the write-up (mean over the map, linear, sigmoid), or ``heatmap`` (mean position under a
+            softmax over a finer map: also a point in 0..1 trained by L1, and needs far fewer examples).
+        change: ShiftScaleRotate of the slice, or none.
+        schedule: how it is trained.
+    """
+
+    backbone: str
+    pretrained: Pretrained = False
+    size: Size = (384, 384)
+    head: Literal["pooled", "heatmap"] = "pooled"
+    change: ShiftScaleRotate | None = None
+    schedule: Schedule
+
+
+class Location(Config):
+    """Stage 1.
+
+    Attributes:
+        inner_folds: how many times the training studies are split into training and hold-out to train stage 1 and to
+            see how it errs on studies it does not know. The networks of all splits together are the ensemble.
+        splits: how many of these splits are used; one split of five is "one inner hold-out of a fifth".
+        mirror: left and right foramina share one network and one head, the left side's slices taken in reverse; left
+            and right recess share theirs by flipping the image. Off: a head a side, as the write-up.
+        depth, more_depth: networks of stage 1a, for canal and foramina each: one, and more for an ensemble.
+        sagittal, more_sagittal: networks of stage 1b, likewise.
+        axial, more_axial: networks of stage 1c.
+    """
+
+    inner_folds: int = Field(default=5, ge=2)
+    splits: int = Field(default=5, ge=1)
+    mirror: bool = False
+    depth: DepthNetwork
+    sagittal: PointNetwork
+    axial: PointNetwork
+    more_depth: tuple[DepthNetwork, ...] = ()
+    more_sagittal: tuple[PointNetwork, ...] = ()
+    more_axial: tuple[PointNetwork, ...] = ()
+
+    @property
+    def all_depth(self) -> tuple[DepthNetwork, ...]:
+        """The ensemble of stage 1a."""
+        return (self.depth, *self.more_depth)
+
+    @property
+    def all_sagittal(self) -> tuple[PointNetwork, ...]:
+        """The ensemble of stage 1b."""
+        return (self.sagittal, *self.more_sagittal)
+
+    @property
+    def all_axial(self) -> tuple[PointNetwork, ...]:
+        """The ensemble of stage 1c."""
+        return (self.axial, *self.more_axial)
+
+
+class Window(Config):
+    """A crop around a point.
+
+    Attributes:
+        reach: how far it goes from the point to the image's left, right, top and bottom. On axial images these are for
+            the patient's right side, whose recess lies on the image's left; for the left side left and right swap.
+        unit: ``px512``: pixels after the slice has been resized to 512 x 512, or ``mm``.
+        size: (H, W) of the output.
+        inward: how far the window of the canal's axial stream moves from the recess towards the midline.
+        lower: how far L5/S1's window moves down the image (the write-up's "window moved").
+    """
+
+    reach: tuple[float, float, float, float]
+    unit: Literal["px512", "mm"] = "px512"
+    size: Size
+    inward: float = 0.0
+    lower: float = 0.0
+
+
+class Windows(Config):
+    """The crops of all streams, by the write-up's table."""
+
+    canal_sagittal: Window = Window(reach=(96, 32, 40, 40), size=(128, 224), lower=20)
+    canal_axial: Window = Window(reach=(96, 96, 96, 96), size=(256, 256), inward=20)
+    foraminal_sagittal: Window = Window(reach=(96, 64, 32, 32), size=(128, 224), lower=10)
+    side_axial: Window = Window(reach=(144, 48, 96, 96), size=(256, 256))
+
+
+class SeverityNetwork(Config):
+    """One encoder family of stage 2 and how it is trained."""
+
+    backbone: str
+    pretrained: Pretrained = False
+    schedule: Schedule
+
+
+class Severity(Config):
+    """Stage 2.
+
+    Attributes:
+        backbone, pretrained, schedule: the encoder family and how it is trained.
+        more: further families for an ensemble; the softmaxes are averaged.
+        joint: one network grades all three conditions, with one encoder a kind of series (T2, T1, axial). Off: a
+            network a condition and an encoder a stream, as the write-up.
+        mirror: right-side crops are flipped (axial) and their slices reversed (sagittal) to look like left ones.
+        level_bias: add a learned bias a condition and level to the logits: grades differ much between levels.
+        bag: consecutive slices in a bag, an odd number.
+        stack: the slices are channels of one image ("2.5D") instead of a bag.
+        pooling: of a bag: ``lstm`` (two-layer bi-LSTM and attention), ``attention`` (self-attention) or ``mean``.
+        slice_loss: weight of the auxiliary attention's loss; 0 is without.
+        stream_loss: weight of each stream's own grade.
+        jitter: before the crop: move the point by up to this many pixels of the 512 frame each way.
+        shift_slices: before the crop: move the bag as far as stage 1 errs.
+        change, light: after the crop.
+        dropout: before the last layers.
+        complete_only: train a condition on studies with all its labels alone, as the write-up.
+        windows: the crops.
+    """
+
+    backbone: str
+    pretrained: Pretrained = False
+    schedule: Schedule
+    more: tuple[SeverityNetwork, ...] = ()
+    joint: bool = False
+    mirror: bool = False
+    level_bias: bool = False
+    bag: int = 5
+    stack: bool = False
+    pooling: Literal["lstm", "attention", "mean"] = "lstm"
+    slice_loss: float = 1.0
+    stream_loss: float = 0.5
+    jitter: float = 10.0
+    shift_slices: bool = True
+    change: ShiftScaleRotate = ShiftScaleRotate()
+    light: BrightnessContrast = BrightnessContrast()
+    dropout: float = 0.1
+    complete_only: bool = True
+    windows: Windows = Windows()
+
+    @property
+    def networks(self) -> tuple[SeverityNetwork, ...]:
+        """The ensemble."""
+        first = SeverityNetwork(backbone=self.backbone, pretrained=self.pretrained, schedule=self.schedule)
+        return (first, *self.more)
+
+
+class MILConfig(Config):
+    """The two stages."""
+
+    location: Location
+    severity: Severity

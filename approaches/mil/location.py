@@ -1,0 +1,217 @@
+"""Stage 1 as a whole: its networks, how they are trained, how they err, and what they locate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from bench.approach import Context
+from bench.cohort import Cohort
+from bench.errors import BenchError
+from bench.imaging.study import Study
+from bench.storage import read_json, write_json
+from bench.training.checkpoints import load_model, save_model
+from bench.training.precision import settle
+
+from . import depth, points, shifts
+from .config import Location
+from .levels import axial_slices
+from .marks import Marks, Note, read_marks
+from .pointnet import build as build_points
+from .views import main_series
+
+SCHEMA_VERSION = 1
+# A network is known by split, what it is for (canal, foramina, recesses), its kind (depth, points) and its number.
+Key = tuple[int, str, str, int]
+
+
+class Locator:
+    """The networks of stage 1.
+
+    Attributes:
+        config: what they are.
+        networks: every trained network by key; one that had nothing to learn from is absent.
+        shifts: by what stage 1 misses the marked slice, see `shifts.frequencies`.
+    """
+
+    def __init__(self, config: Location) -> None:
+        self.config = config
+        self.tasks = {task.name: task for task in depth.tasks(config.mirror)}
+        self.networks: dict[Key, nn.Module] = {}
+        self.shifts: dict[str, list[float]] = {}
+
+    def fit(self, train: Cohort, context: Context) -> None:
+        """Train every network on each split's training part, and see on its hold-out by how many slices they err."""
+        misses: dict[str, list[int]] = {}
+        for split, (inner, hold_out) in enumerate(splits(self.config, train, context)):
+            self._fit_split(split, inner, context)
+            found = self.locate(hold_out.studies, context, silent, only=split)
+            true = read_marks(hold_out, silent)
+            for kind, values in shifts.misses(true, found).items():
+                misses.setdefault(kind, []).extend(values)
+        self.shifts = {kind: shifts.frequencies(misses.get(kind, ())) for kind in shifts.KINDS}
+
+    def _fit_split(self, split: int, train: Cohort, context: Context) -> None:
+        marks = read_marks(train, silent)
+        for key in self.keys(split):
+            _, part, kind, number = key
+            stage = name(key)
+            if kind == "depth":
+                model = depth.train_depth(
+                    train.studies, marks, self.tasks[part], self.config.all_depth[number], context, stage
+                )
+            elif part == "recesses":
+                slides = points.axial_slides(train.studies, marks)
+                config = self.config.all_axial[number]
+                model = points.train_points(
+                    slides, config, context, stage, points=2, axial=True, flip=self.config.mirror
+                )
+            else:
+                task, config = self.tasks[part], self.config.all_sagittal[number]
+                slides = points.sagittal_slides(train.studies, marks, task, mirror=self.config.mirror)
+                count = self._heads(part)
+                model = points.train_points(slides, config, context, stage, points=count, axial=False, flip=False)
+            if model is not None:
+                self.networks[key] = model
+
+    def _heads(self, part: str) -> int:
+        """How many points a network of stage 1b has."""
+        return 5 if self.config.mirror else 5 * len(points.sides(self.tasks[part]))
+
+    def keys(self, split: int) -> Iterator[Key]:
+        """The networks of one split."""
+        for part in self.tasks:
+            for number in range(len(self.config.all_depth)):
+                yield split, part, "depth", number
+            for number in range(len(self.config.all_sagittal)):
+                yield split, part, "points", number
+        for number in range(len(self.config.all_axial)):
+            yield split, "recesses", "points", number
+
+    def ensemble(self, part: str, kind: str, only: int | None = None) -> list[tuple[Any, nn.Module]]:
+        """The networks for one thing with their configurations: of all splits, or of one."""
+        config = self.config
+        sheets = (
+            config.all_depth if kind == "depth" else config.all_axial if part == "recesses" else config.all_sagittal
+        )
+        return [
+            (sheets[key[3]], model)
+            for key, model in self.networks.items()
+            if key[1:3] == (part, kind) and only in (None, key[0])
+        ]
+
+    def locate(self, studies: Sequence[Study], context: Context, note: Note, *, only: int | None = None) -> Marks:
+        """All points of some studies that can be located; what is missing or assumed is noted."""
+        marks = Marks.none(len(studies))
+        for part in self.tasks:
+            self._locate_sagittal(part, studies, marks, context, note, only)
+        self._locate_axial(studies, marks, context, note, only)
+        return marks
+
+    def _locate_sagittal(
+        self, part: str, studies: Sequence[Study], marks: Marks, context: Context, note: Note, only: int | None
+    ) -> None:
+        task, networks = self.tasks[part], self.ensemble(part, "points", only)
+        found = depth.find_slices(self.ensemble(part, "depth", only), studies, task, context)
+        views = []  # row, targets, series, the slice to look at, the first head
+        for row, study in enumerate(studies):
+            series = main_series(study, task.description)
+            if series is None:
+                note(study.study_id, f"no {task.description}: {part} not located, its bags are blank")
+                continue
+            for side, targets in enumerate(points.sides(task)):
+                slices = found[row, targets]
+                if np.isnan(slices).any():
+                    slices[:] = _usual_slice(targets[0], len(series))
+                found[row, targets] = slices = np.clip(np.round(slices), 0, len(series) - 1)
+                head = 0 if self.config.mirror else 5 * side
+                views.append((row, targets, series, int(np.median(slices)), head))
+        if not networks or not views:
+            return
+        pixels = points.find_points(
+            networks, [view[2] for view in views], [view[3] for view in views], context, axial=False
+        )
+        for (row, targets, series, _, head), found_pixels in zip(views, pixels, strict=True):
+            for level, target in enumerate(targets):
+                marks.set(row, target, series.series_id, int(found[row, target]), found_pixels[head + level])
+
+    def _locate_axial(
+        self, studies: Sequence[Study], marks: Marks, context: Context, note: Note, only: int | None
+    ) -> None:
+        networks = self.ensemble("recesses", "points", only)
+        places = []  # row, level, series, slice
+        for row, chosen in enumerate(axial_slices(studies, marks, note)):
+            places += [(row, level, *place) for level, place in enumerate(chosen) if place is not None]
+        if not networks or not places:
+            return
+        pixels = points.find_points(
+            networks, [place[2] for place in places], [place[3] for place in places], context, axial=True
+        )
+        for (row, level, series, index), pair in zip(places, pixels, strict=True):
+            for target, pixel in zip((15 + level, 20 + level), pair, strict=True):
+                marks.set(row, target, series.series_id, index, pixel)
+
+    def save(self, folder: Path) -> None:
+        """Write all networks and the frequencies."""
+        for key, model in self.networks.items():
+            save_model(folder / f"{name(key)}.safetensors", model)
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "networks": [list(key) for key in self.networks],
+            "shifts": self.shifts,
+        }
+        write_json(folder / "location.json", document)
+
+    @classmethod
+    def load(cls, folder: Path, config: Location, device: str = "cpu") -> Locator:
+        """What `save` wrote."""
+        document = read_json(folder / "location.json")
+        if document is None:
+            raise BenchError(f"{folder} holds no trained stage 1 (location.json is missing). Train it anew.")
+        locator = cls(config)
+        locator.shifts = document["shifts"]
+        for split, part, kind, number in document["networks"]:
+            key = (split, part, kind, number)
+            model = settle(locator._untrained(key), device).eval()
+            load_model(folder / f"{name(key)}.safetensors", model)
+            locator.networks[key] = model
+        return locator
+
+    def _untrained(self, key: Key) -> nn.Module:
+        _, part, kind, number = key
+        if kind == "depth":
+            return depth.build(self.config.all_depth[number], self.tasks[part])
+        axial = part == "recesses"
+        config = (self.config.all_axial if axial else self.config.all_sagittal)[number].model_copy(
+            update={"pretrained": False}
+        )
+        channels = 1 if axial else 2 * points.SAGITTAL_NEIGHBOURS + 1
+        return build_points(config, channels=channels, points=2 if axial else self._heads(part))
+
+
+def splits(config: Location, train: Cohort, context: Context) -> list[tuple[Cohort, Cohort]]:
+    """(Training, hold-out) parts; with a single study, it is trained on and nothing is held out."""
+    folds = min(config.inner_folds, len(train))
+    if folds < 2:
+        return [(train, train.subset([]))]
+    return list(context.inner_folds(train, folds))[: config.splits]
+
+
+def name(key: Key) -> str:
+    """How a network's stage and file are called, such as ``split0-canal-depth0``."""
+    split, part, kind, number = key
+    return f"split{split}-{part}-{kind}{number}"
+
+
+def silent(study_id: int, text: str) -> None:
+    """A note that is not kept: training tells of the same study once already."""
+
+
+def _usual_slice(target: int, count: int) -> float:
+    """Where a canal or foramen usually lies in a series from right to left, by the write-up."""
+    share = 1 / 2 if target < 5 else 2 / 3 if target < 10 else 1 / 3
+    return min(count - 1, int(count * share))

@@ -1,0 +1,142 @@
+"""Stage 2's network: an encoder a slice, a bi-LSTM with attention a bag, streams joined a condition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.training.backbones import encoder
+
+from .bags import CONDITION_STREAMS, STREAMS
+from .config import Severity, SeverityNetwork, Windows
+
+
+class LSTMMIL(nn.Module):
+    """Two-layer bi-LSTM over the slices, attention to pool them, and a second attention with weights of its own whose
+    raw scores are trained to point at the slice that the annotator marked."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(features, features // 2, num_layers=2, batch_first=True, dropout=0.1, bidirectional=True)
+        self.num_features = features // 2 * 2
+        self.attention = nn.Sequential(nn.Tanh(), nn.Linear(self.num_features, 1))
+        self.marked = nn.Sequential(nn.Tanh(), nn.Linear(self.num_features, 1))
+
+    def forward(self, bags: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pool (B, S, F) to (B, F); beside it the attention (B, S) and the raw scores (B, S) of the marked slice."""
+        states, _ = self.lstm(bags)  # (B, S, F): each direction holds F // 2
+        weights = self.attention(states).softmax(dim=1)  # (B, S, 1)
+        return (weights * states).sum(dim=1), weights.squeeze(-1), self.marked(states).squeeze(-1)
+
+
+class SelfAttentionMIL(nn.Module):
+    """An ablation: self-attention over the slices in place of the bi-LSTM, the rest as in `LSTMMIL`."""
+
+    def __init__(self, features: int, heads: int = 4) -> None:
+        super().__init__()
+        self.num_features = features
+        self.place = nn.Parameter(torch.zeros(1, 33, features))
+        self.layer = nn.TransformerEncoderLayer(features, heads, 2 * features, dropout=0.1, batch_first=True)
+        self.attention = nn.Sequential(nn.Tanh(), nn.Linear(features, 1))
+        self.marked = nn.Sequential(nn.Tanh(), nn.Linear(features, 1))
+
+    def forward(self, bags: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `LSTMMIL`."""
+        states = self.layer(bags + self.place[:, : bags.shape[1]])
+        weights = self.attention(states).softmax(dim=1)
+        return (weights * states).sum(dim=1), weights.squeeze(-1), self.marked(states).squeeze(-1)
+
+
+class MeanMIL(nn.Module):
+    """An ablation: the mean over the slices. The auxiliary scores look at each slice alone."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.num_features = features
+        self.marked = nn.Sequential(nn.Tanh(), nn.Linear(features, 1))
+
+    def forward(self, bags: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `LSTMMIL`; the weights are all alike."""
+        weights = torch.full(bags.shape[:2], 1 / bags.shape[1], device=bags.device, dtype=bags.dtype)
+        return bags.mean(dim=1), weights, self.marked(bags).squeeze(-1)
+
+
+POOLINGS = {"lstm": LSTMMIL, "attention": SelfAttentionMIL, "mean": MeanMIL}
+
+
+@dataclass(frozen=True, slots=True)
+class Grades:
+    """What the network says of one condition's B targets: logits (B, 3), those of each stream alone, each stream's
+    attention (B, S) and raw scores (B, S) of the marked slice."""
+
+    logits: Tensor
+    streams: dict[str, Tensor]
+    attention: dict[str, Tensor]
+    marked: dict[str, Tensor]
+
+
+class SeverityNet(nn.Module):
+    """Bags in, grades out.
+
+    Args:
+        config: stage 2's.
+        network: the encoder family.
+        conditions: which conditions it grades: one, or all jointly.
+    """
+
+    def __init__(self, config: Severity, network: SeverityNetwork, conditions: tuple[str, ...]) -> None:
+        super().__init__()
+        self.conditions, self.stack = conditions, config.stack
+        self.streams = tuple(dict.fromkeys(name for one in conditions for name in CONDITION_STREAMS[one]))
+        # Joint: one encoder a kind of series. Otherwise a condition's two streams show different kinds anyway.
+        self.encoders = nn.ModuleDict()
+        for name in self.streams:
+            if STREAMS[name].encoder not in self.encoders:
+                self.encoders[STREAMS[name].encoder] = encoder(
+                    network.backbone,
+                    channels=config.bag if config.stack else 1,
+                    pretrained=network.pretrained,
+                    image_size=_size(config.windows, name),
+                )
+        features = next(iter(self.encoders.values())).num_features
+        pooling = MeanMIL if config.stack else POOLINGS[config.pooling]
+        self.pools = nn.ModuleDict(
+            {f"{one}_{name}": pooling(features) for one in conditions for name in CONDITION_STREAMS[one]}
+        )
+        width = next(iter(self.pools.values())).num_features
+        self.dropout = nn.Dropout(config.dropout)
+        self.heads = nn.ModuleDict({one: nn.Linear(width * len(CONDITION_STREAMS[one]), 3) for one in conditions})
+        self.stream_heads = nn.ModuleDict({one: nn.Linear(width, 3) for one in conditions})
+        bias = torch.zeros(len(conditions), 5, 3)
+        self.level_bias = nn.Parameter(bias) if config.level_bias else None
+
+    def forward(self, bags: dict[str, Tensor]) -> dict[str, Grades]:
+        """Grade bags of images, a tensor (B, S, H, W) a stream, where B runs over studies, then a stream's targets."""
+        features = {name: self._encode(name, bags[name]) for name in self.streams}
+        with torch.autocast(bags[self.streams[0]].device.type, enabled=False):  # small and recurrent: in float32
+            return {one: self._grade(one, features) for one in self.conditions}
+
+    def _encode(self, name: str, images: Tensor) -> Tensor:
+        """(B, S, H, W) to (B, S, F); stacked (B, 1, F)."""
+        count, depth, height, width = images.shape
+        images = images if self.stack else images.reshape(count * depth, 1, height, width)
+        features = self.encoders[STREAMS[name].encoder](images.contiguous(memory_format=torch.channels_last))
+        return features.float().reshape(count, 1 if self.stack else depth, -1)
+
+    def _grade(self, condition: str, features: dict[str, Tensor]) -> Grades:
+        names = CONDITION_STREAMS[condition]
+        pooled, attention, marked = {}, {}, {}
+        for name in names:
+            pooled[name], attention[name], marked[name] = self.pools[f"{condition}_{name}"](features[name])
+        logits = self.heads[condition](self.dropout(torch.cat([pooled[name] for name in names], dim=1)))
+        if self.level_bias is not None:
+            bias = self.level_bias[self.conditions.index(condition)]
+            logits = logits + bias.repeat(len(logits) // 5, 1)
+        streams = {name: self.stream_heads[condition](self.dropout(pooled[name])) for name in names}
+        return Grades(logits, streams, attention, marked)
+
+
+def _size(windows: Windows, stream: str) -> tuple[int, int]:
+    return getattr(windows, stream).size

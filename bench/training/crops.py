@@ -1,0 +1,150 @@
+"""Crops: a few slices of one series seen through one affine map, read from the volume cache as one block.
+
+Cropping, jitter, augmentation and resizing are one map, so every pixel is interpolated once. Where the source is much
+finer than the output, its pixels are first averaged over whole areas, so that nothing aliases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.imaging.volumes import Volumes
+
+BLANK = -1
+_CORNERS = np.array([[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crops:
+    """What to read.
+
+    Attributes:
+        series: (B,) series ids; `BLANK` gives a crop of zeros.
+        slices: (B, S) slice indices in anatomical order, in the order in which they are wanted; `BLANK` gives zeros.
+        matrices: (B, 2, 3) source pixel (x, y) = matrix @ (a, b, 1), where a and b run over -1..1 from the left and top
+            edge of the output to its right and bottom edge.
+    """
+
+    series: NDArray[np.int64]
+    slices: NDArray[np.int64]
+    matrices: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def take(self, index: NDArray[np.int64]) -> Self:
+        """The crops at these places."""
+        return type(self)(self.series[index], self.slices[index], self.matrices[index])
+
+    @classmethod
+    def join(cls, parts: Sequence[Crops]) -> Self:
+        """Several sets of crops, one after the other."""
+        return cls(
+            np.concatenate([part.series for part in parts]),
+            np.concatenate([part.slices for part in parts]),
+            np.concatenate([part.matrices for part in parts]),
+        )
+
+
+class CropReader:
+    """Reads crops of one output size (H, W) as float images in 0..1 (1st to 99th percentile of each slice)."""
+
+    def __init__(self, volumes: Volumes, size: tuple[int, int], device: str = "cpu") -> None:
+        self.volumes = volumes
+        self.size = size
+        self.device = device
+        self._windows: dict[int, NDArray[np.float32]] = {}
+
+    def read(self, crops: Crops) -> Tensor:
+        """Images (B, S, H, W) on the reader's device; zeros where a crop leaves its image."""
+        count, depth = crops.slices.shape
+        if not count:
+            return torch.zeros(0, depth, *self.size, device=self.device)
+        blocks, windows, origins, factors = self._blocks(crops)
+        pixels = torch.from_numpy(blocks).to(self.device)
+        low, high = torch.from_numpy(windows).to(self.device)[..., None, None].unbind(dim=2)
+        pixels = pixels.sub_(low).div_((high - low).clamp_(min=1e-6)).clamp_(0, 1)
+        maps = _block_maps(crops.matrices, origins, factors, blocks.shape[-2:])
+        theta = torch.from_numpy(maps.astype(np.float32)).to(self.device)
+        grid = F.affine_grid(theta, [count, depth, *self.size], align_corners=False)
+        return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+    def _blocks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray, NDArray]:
+        """The parts of the source that the crops touch, area-averaged.
+
+        Returns:
+            (B, S, h, w) stored values; (B, S, 2) their percentiles; (B, 2) source pixel of each block's first corner;
+            (B, 2) how many source pixels make one of the block, in x and in y.
+        """
+        height, width = self.size
+        reach = np.abs(crops.matrices[:, :, :2]) * (2 / np.array([width, height]))  # source pixels an output pixel
+        factors = np.maximum(1, np.floor(reach.max(axis=2))).astype(np.int64)  # (B, 2)
+        corners = np.einsum("bij,cj->bci", crops.matrices, _CORNERS)
+        low = np.floor(corners.min(axis=1)).astype(np.int64) - factors
+        high = np.ceil(corners.max(axis=1)).astype(np.int64) + factors + 1
+        parts = [self._block(crops, index, low[index], high[index], factors[index]) for index in range(len(crops))]
+        extent = np.max([block.shape[1:] for block, _, _ in parts], axis=0)
+        blocks = np.zeros((*crops.slices.shape, *np.maximum(extent, 1)), dtype=np.float32)
+        windows = np.zeros((*crops.slices.shape, 2), dtype=np.float32)
+        for index, (block, window, _) in enumerate(parts):
+            there = crops.slices[index] != BLANK
+            blocks[index, there, : block.shape[1], : block.shape[2]] = block
+            windows[index, there] = window
+        return blocks, windows, np.stack([origin for _, _, origin in parts]), factors
+
+    def _block(
+        self, crops: Crops, index: int, low: NDArray[np.int64], high: NDArray[np.int64], factor: NDArray[np.int64]
+    ) -> tuple[np.ndarray, NDArray[np.float32], NDArray[np.int64]]:
+        slices = crops.slices[index]
+        slices = slices[slices != BLANK]
+        if crops.series[index] == BLANK or not len(slices):
+            return np.zeros((len(slices), 0, 0), np.float32), np.zeros((len(slices), 2), np.float32), low
+        array, windows = self._series(int(crops.series[index]))
+        size = np.array([array.shape[2], array.shape[1]])
+        low = np.clip(low, 0, size)
+        high = np.clip(high, low, size)
+        first = slices.min()
+        block = array[first : slices.max() + 1, low[1] : high[1], low[0] : high[0]]
+        if (np.diff(slices) != 1).any():
+            block = block[slices - first]
+        return _averaged(block, factor), windows[slices], low
+
+    def _series(self, series_id: int) -> tuple[np.ndarray, NDArray[np.float32]]:
+        """A series' memory map and percentiles."""
+        if series_id not in self._windows:
+            self._windows[series_id] = np.asarray(self.volumes.window(series_id), dtype=np.float32)
+        return self.volumes.array(series_id), self._windows[series_id]
+
+
+def _averaged(block: np.ndarray, factor: NDArray[np.int64]) -> np.ndarray:
+    """Means over areas of ``factor`` (x, y) pixels; an incomplete last area takes the mean of what it has."""
+    x, y = int(factor[0]), int(factor[1])
+    if x == y == 1 or not block.size:
+        return block
+    right, bottom = -block.shape[2] % x, -block.shape[1] % y
+    if right or bottom:
+        block = np.pad(block, ((0, 0), (0, bottom), (0, right)), mode="edge")
+    depth, height, width = block.shape
+    return block.reshape(depth, height // y, y, width // x, x).mean(axis=(2, 4), dtype=np.float32)
+
+
+def _block_maps(
+    matrices: NDArray[np.float64], origins: NDArray, factors: NDArray, extent: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Maps (B, 2, 3) to the -1..1 that `grid_sample` wants, of blocks whose common extent is (h, w)."""
+    size = np.array([extent[1], extent[0]], dtype=np.float64)
+    maps = matrices.copy()
+    maps[:, :, 2] -= origins + (factors - 1) / 2  # centre of the block's first pixel
+    maps /= factors[:, :, None]
+    maps[:, :, 2] += 0.5
+    maps *= (2 / size)[None, :, None]
+    maps[:, :, 2] -= 1
+    return maps

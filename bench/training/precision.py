@@ -1,0 +1,35 @@
+"""Which number format and memory layout a network runs in."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import nn
+
+from bench.errors import unknown
+
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def autocast(device: str, precision: str) -> AbstractContextManager[object]:
+    """The autocast region for ``fp32`` (none), ``bf16`` or ``fp16`` on a torch device such as ``cuda:0``."""
+    if precision not in _TYPES:
+        raise unknown("precision", precision, _TYPES)
+    return torch.autocast(torch.device(device).type, dtype=_TYPES[precision], enabled=precision != "fp32")
+
+
+def loss_scaler(device: str, precision: str) -> torch.amp.GradScaler:
+    """The gradient scaler that fp16 needs; for the others it does nothing."""
+    return torch.amp.GradScaler(torch.device(device).type, enabled=precision == "fp16")
+
+
+def settle(model: nn.Module, device: str) -> nn.Module:
+    """Move a network to its device, convolution weights in channels-last order (faster on CPUs and on tensor cores)."""
+    model = model.to(device)
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        elif parameter.ndim == 5:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+    return model
