@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from bench import plugins
 from bench.cohort import Cohort
 from bench.dataset import DataSet, Progress
-from bench.errors import DataError
+from bench.errors import DataError, UsageError, unknown
 from bench.imaging.faults import Fault
 from bench.imaging.layout import IMAGES, Layout, scan
 from bench.imaging.preparation import Prepared, prepare
@@ -42,7 +43,33 @@ class Opened:
     folder: Path
 
 
-def open_dataset(dataset: DataSet, folder: Path, cache: Path, jobs: int, progress: Progress) -> Opened:
+def resolve_dataset(name: str, plugin_paths: Sequence[Path] = ()) -> tuple[str, str | None, DataSet]:
+    """A data set as the user writes it, such as ``phantom:standard``: its full name, its preset if any, its plug-in.
+
+    Raises:
+        UsageError: there is no such data set, or no such preset of it.
+    """
+    plain, _, preset = name.partition(":")
+    dataset: DataSet = plugins.load("datasets", plain, plugin_paths)()
+    if preset and not dataset.presets:
+        raise UsageError(f"--dataset {name}: {plain} has no presets. Write --dataset {plain}.")
+    if not preset and dataset.presets:
+        preset = dataset.presets[0]
+    if preset and preset.partition(":")[0] not in dataset.presets:
+        raise unknown(f"preset of {plain}", preset.partition(":")[0], dataset.presets)
+    return (f"{plain}:{preset}" if preset else plain), preset or None, dataset
+
+
+def open_dataset(
+    dataset: DataSet,
+    folder: Path,
+    cache: Path,
+    jobs: int,
+    progress: Progress,
+    *,
+    most_gb: float | None = None,
+    retry_faults: bool = False,
+) -> Opened:
     """Open a folder in the competition's layout; on first use its images are read into the cache.
 
     Args:
@@ -51,6 +78,8 @@ def open_dataset(dataset: DataSet, folder: Path, cache: Path, jobs: int, progres
         cache: where caches lie.
         jobs: how many processes may read.
         progress: called as work goes on.
+        most_gb: refuse to let the cache grow beyond this.
+        retry_faults: read series again that had faults before.
 
     Raises:
         DataError: if tables or images are missing, a table is wrong, or no study is usable.
@@ -60,8 +89,17 @@ def open_dataset(dataset: DataSet, folder: Path, cache: Path, jobs: int, progres
     layout = scan(folder)
     excluded = {study: why for study, why in dataset.excluded_studies().items() if study in tables.labels.index}
     table = tables.series[~tables.series["study_id"].isin(excluded)]
-    prepared = prepare(folder, table, cache=cache, jobs=jobs, progress=progress, layout=layout)
-    exclusions = {**_without_images(tables, prepared), **excluded}
+    prepared = prepare(
+        folder,
+        table,
+        cache=cache,
+        jobs=jobs,
+        progress=progress,
+        layout=layout,
+        most_gb=most_gb,
+        retry_faults=retry_faults,
+    )
+    exclusions = {**left_out(tables, prepared), **excluded}
     studies = tuple(_annotated(study, dataset.known_faults()) for study in prepared.studies)
     if not studies:
         first = prepared.faults[0] if prepared.faults else None
@@ -70,7 +108,7 @@ def open_dataset(dataset: DataSet, folder: Path, cache: Path, jobs: int, progres
             + (f", e.g. {first.path} {first.what}" if first else "")
             + ". `bench data check` names every fault."
         )
-    points, point_faults = _placed(tables.points, studies)
+    points, point_faults = place_points(tables.points, studies)
     ids = [study.study_id for study in studies]
     cohort = Cohort(studies, tables.labels.loc[ids], points)
     faults = (*prepared.faults, *point_faults)
@@ -96,7 +134,7 @@ def check_folder(folder: Path) -> None:
         raise DataError(f"the folder {folder} is empty. Pass --data the folder that holds {LABELS} and {IMAGES}.")
 
 
-def _without_images(tables: Tables, prepared: Prepared) -> dict[int, str]:
+def left_out(tables: Tables, prepared: Prepared) -> dict[int, str]:
     """Why studies of the label table have no usable series."""
     usable = {study.study_id for study in prepared.studies}
     listed = set(tables.series["study_id"])
@@ -122,7 +160,7 @@ def _annotated(study: Study, known: Mapping[int, str]) -> Study:
     return replace(study, notes=(*study.notes, *notes)) if notes else study
 
 
-def _placed(points: pd.DataFrame, studies: tuple[Study, ...]) -> tuple[pd.DataFrame, list[Fault]]:
+def place_points(points: pd.DataFrame, studies: tuple[Study, ...]) -> tuple[pd.DataFrame, list[Fault]]:
     """The points whose slice is there, and a fault for every other."""
     slices = {
         (series.series_id, int(number))
@@ -140,8 +178,8 @@ def _placed(points: pd.DataFrame, studies: tuple[Study, ...]) -> tuple[pd.DataFr
             f"{IMAGES}/{row.study_id}/{row.series_id}/{row.instance_number}.dcm",
             f"carries the point of {row.condition} {row.level}, but is absent or unusable",
             "this point is left out; its label stays",
-            int(row.study_id),
-            int(row.series_id),
+            int(str(row.study_id)),
+            int(str(row.series_id)),
         )
         for row in points[~found].itertuples()
     ]

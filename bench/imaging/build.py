@@ -2,62 +2,95 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from bench.errors import DataError
 from bench.imaging.assembly import Assembled, assemble
+from bench.imaging.cache import READER_VERSION, SCHEMA_VERSION, Record, checksum, locked, record_of, write_series
 from bench.imaging.dicom import Header, header_of, open_file
 from bench.imaging.faults import Fault, NotDicom, UnreadableImage
 from bench.imaging.layout import SeriesFiles
 from bench.imaging.pixels import Pixels, decode
 from bench.imaging.slices import Slice
-from bench.imaging.volumes import READER_VERSION, SCHEMA_VERSION, Record, checksum, record_of, write_series
+from bench.imaging.values import common_units, percentiles, unpadded
+
+# A file of another name that is not DICOM merely lies there.
+IMAGE_SUFFIXES = (".dcm", ".dicom", ".ima", ".mr", "")
 
 
 def build_series(task: SeriesFiles, folder: str, most_bytes: int | None = None) -> Record:
     """Read a series and keep it in the cache; the record says what it is and what is wrong with it.
 
     Raises:
-        CacheFull: if the series needs more than ``most_bytes``.
+        CacheFull: if the cache would grow beyond ``most_bytes``.
+        CacheUnwritable: if the disk is full, or the folder may not be written.
     """
+    record, volume = read_series(task)
+    try:
+        if most_bytes is None or volume is None:
+            write_series(Path(folder), record, volume)
+        else:
+            _write_within(Path(folder), record, volume, most_bytes)
+    except OSError as error:
+        raise CacheUnwritable(
+            f"the cache {folder} cannot be written: {error.strerror or error}. Make room there, or choose another "
+            "place with --cache-dir; what is done is kept."
+        ) from None
+    return record
+
+
+def _write_within(folder: Path, record: Record, volume: NDArray[Any], most_bytes: int) -> None:
+    """Write only what the limit allows; one worker at a time, so that two together keep to it."""
+    with locked(folder / "size.lock"):
+        with os.scandir(folder) as entries:
+            used = sum(entry.stat().st_size for entry in entries)
+        # Beside its pixels a series takes a header and a record.
+        if used + volume.nbytes + 512 * (8 + len(volume)) > most_bytes:
+            raise CacheFull(f"{used:,} bytes are used, series {record['series_id']} needs {volume.nbytes:,} more")
+        write_series(folder, record, volume)
+
+
+def inspect_series(task: SeriesFiles) -> Record:
+    """Read a series and keep nothing but the record."""
+    return read_series(task)[0]
+
+
+def read_series(task: SeriesFiles) -> tuple[Record, NDArray[Any] | None]:
+    """The record of a series, and its (S, H, W) pixels unless no slice of it is usable."""
     faults: list[Fault] = []
     opened = _open(task, faults)
     assembled = _assembled(task, opened, faults)
     decoded, assembled = _decoded(task, opened, assembled, faults)
     if assembled.series is None:
-        record = _empty(task, faults)
-        write_series(Path(folder), record, None)
-        return record
-    volume, mapping = _common_units(assembled, decoded)
-    if most_bytes is not None and volume.nbytes > most_bytes:
-        raise CacheFull(
-            f"series {task.series_id} needs {volume.nbytes:,} bytes of the cache, which has {most_bytes:,} left"
-        )
+        return empty_record(task, faults), None
+    volume, mapping = common_units(assembled, decoded)
+    encodings = Counter(opened[one.path].header.transfer_syntax for one in assembled.slices)
     record = record_of(assembled.series) | {
         "files": [f"{one.path}#{one.frame_index}" if one.frame_index else one.path for one in assembled.slices],
-        "encodings": sorted({opened[one.path].header.transfer_syntax for one in assembled.slices}),
+        "encodings": dict(sorted(encodings.items())),
         "decoders": sorted({decoded[one.path].decoder for one in assembled.slices}),
         "dtype": volume.dtype.name,
+        "bytes": volume.nbytes,
         "mapping": list(mapping),
-        "window": [percentiles(part) for part in _unpadded(volume, assembled)],
+        "window": [percentiles(part) for part in unpadded(volume, assembled)],
         "checksum": checksum(volume),
         "faults": [fault.to_json() for fault in faults],
     }
-    write_series(Path(folder), record, volume)
-    return record
+    return record, volume
 
 
 def keep_failure(task: SeriesFiles, folder: str, what: str) -> Record:
     """Record that a series could not be read at all."""
     path = str(Path(task.files[0]).parent)
-    record = _empty(task, [Fault(path, what, "this series is left out", task.study_id, task.series_id)])
+    record = empty_record(task, [Fault(path, what, "this series is left out", task.study_id, task.series_id)])
     write_series(Path(folder), record, None)
     return record
 
@@ -66,8 +99,8 @@ class CacheFull(DataError):  # noqa: N818 - named for what it is about
     """A series is larger than what may still be written."""
 
 
-IMAGE_SUFFIXES = (".dcm", ".dicom", ".ima", ".mr", "")
-_COUNTED_PX = 65536
+class CacheUnwritable(DataError):  # noqa: N818 - named for what it is about
+    """The cache's folder cannot be written."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,72 +182,8 @@ def _decoded(
     return decoded, assembled
 
 
-def _common_units(assembled: Assembled, decoded: dict[str, Pixels]) -> tuple[NDArray[Any], tuple[float, float]]:
-    """(S, H, W) unsigned volume padded with zeros, and the slope and intercept back to the file's units.
-
-    The file's integers are kept, moved up where some are negative; only where slopes differ within a series, or 32 bits
-    do not fit into 16, values are quantised over their range.
-    """
-    parts = [
-        (decoded[one.path].frames[one.frame_index], one.frame.slope, one.frame.intercept) for one in assembled.slices
-    ]
-    if any(decoded[one.path].inverted for one in assembled.slices):
-        parts = [_upright(part, decoded[one.path]) for part, one in zip(parts, assembled.slices, strict=True)]
-    scales = {(slope, intercept) for _, slope, intercept in parts}
-    lowest, highest = min(int(part.min()) for part, _, _ in parts), max(int(part.max()) for part, _, _ in parts)
-    offset = min(lowest, 0)
-    if len(scales) > 1 or highest - offset > 65535:
-        return _quantised(parts)
-    slope, intercept = scales.pop()
-    narrow = np.uint8 if highest - offset <= 255 and parts[0][0].dtype.itemsize == 1 else np.uint16
-    volume = _blank([part for part, _, _ in parts], narrow)
-    for target, (part, _, _) in zip(volume, parts, strict=True):
-        rows, columns = part.shape
-        target[:rows, :columns] = part if offset == 0 else part.astype(np.int64) - offset
-    return volume, (slope, intercept + slope * offset)
-
-
-def _upright(part: tuple[NDArray[Any], float, float], pixels: Pixels) -> tuple[NDArray[Any], float, float]:
-    """A MONOCHROME1 slice turned so that high is bright; the slope back to the file's units is then negative."""
-    values, slope, intercept = part
-    if not pixels.inverted:
-        return part
-    top = (1 << pixels.bits_stored) - 1 if np.issubdtype(values.dtype, np.unsignedinteger) else -1
-    return top - values.astype(np.int64), -slope, intercept + slope * top
-
-
-def _quantised(parts: Sequence[tuple[NDArray[Any], float, float]]) -> tuple[NDArray[Any], tuple[float, float]]:
-    real = [part.astype(np.float64) * slope + intercept for part, slope, intercept in parts]
-    low, high = min(part.min() for part in real), max(part.max() for part in real)
-    step = float(high - low) / 65535 or 1.0
-    volume = _blank(real, np.uint16)
-    for target, part in zip(volume, real, strict=True):
-        target[: part.shape[0], : part.shape[1]] = np.rint((part - low) / step)
-    return volume, (step, float(low))
-
-
-def _blank(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
-    shape = np.max([part.shape for part in parts], axis=0)
-    return np.zeros((len(parts), *shape), dtype=dtype)
-
-
-def _unpadded(volume: NDArray[Any], assembled: Assembled) -> Iterable[NDArray[Any]]:
-    for values, one in zip(volume, assembled.slices, strict=True):
-        yield values[: one.frame.rows, : one.frame.columns]
-
-
-def percentiles(values: NDArray[Any]) -> tuple[int, int]:
-    """The smallest values that at least 1 % and at least 99 % of the pixels do not exceed.
-
-    Of a large slice every second or fourth row is counted, so that this costs little beside decoding.
-    """
-    counted = values[:: max(1, values.size // _COUNTED_PX)]
-    below = np.cumsum(np.bincount(counted.ravel()))
-    low, high = np.searchsorted(below, (0.01 * counted.size, 0.99 * counted.size))
-    return int(low), int(high)
-
-
-def _empty(task: SeriesFiles, faults: Sequence[Fault]) -> Record:
+def empty_record(task: SeriesFiles, faults: Sequence[Fault]) -> Record:
+    """The record of a series of which nothing is usable."""
     return {
         "schema_version": SCHEMA_VERSION,
         "reader_version": READER_VERSION,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.imaging.cache import READER_VERSION
 from bench.imaging.faults import Fault
-from bench.imaging.volumes import READER_VERSION
 
 IMAGES = "train_images"
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bench.dataset import Progress
 from bench.errors import BenchError, DataError
+from bench.imaging.cache import Record, locked, read_index, read_record, series_of, write_index
 from bench.imaging.faults import Fault
 from bench.imaging.layout import IMAGES, Layout, SeriesFiles, scan
 from bench.imaging.study import Study
-from bench.imaging.volumes import Record, Volumes, read_index, read_record, series_of, write_index
+from bench.imaging.volumes import Volumes
 from bench.imaging.workers import Failure, run_isolated
 
-# A series takes a second or so; one that takes this long is stuck.
-_LIMIT_S, _LIMIT_PER_FILE_S = 60.0, 2.0
 _ABSENT = "is in the series table, but there is no such folder with files"
 
 
@@ -65,18 +62,23 @@ def prepare(
         DataError: if the cache cannot be written, or would become larger than ``most_gb``.
     """
     layout = layout or scan(folder)
-    tasks, faults = _tasks(layout, series_table)
+    tasks, faults = tasks_of(layout, series_table)
     target = volume_folder(cache, layout)
     records = read_index(target)
     if retry_faults or not all(_holds(target, records.get(task.series_id), task) for task in tasks):
         _make_folder(target)
-        with _one_builder(target, progress):
+        with locked(target / "lock", lambda: progress("waiting for another process that reads the same images", 0, 0)):
             records = _Building(tasks, target, progress, most_gb, retry_faults).run(jobs)
-            write_index(target, records)
+            write_index(target, read_index(target) | records)
     wanted = {task.series_id for task in tasks}
     found = [record for series_id, record in sorted(records.items()) if series_id in wanted]
     faults += [Fault.from_json(fault) for record in found for fault in record["faults"]]
-    return Prepared(_studies(found), Volumes(target), (*layout.faults, *faults))
+    return Prepared(studies_of(found), Volumes(target), (*layout.faults, *faults))
+
+
+def limit_s(task: SeriesFiles) -> float:
+    """Seconds that reading a series may take. It takes a second or so; one that takes this long is stuck."""
+    return 60.0 + 2.0 * len(task.files)
 
 
 def volume_folder(cache: Path, layout: Layout) -> Path:
@@ -84,7 +86,7 @@ def volume_folder(cache: Path, layout: Layout) -> Path:
     return cache / "volumes" / layout.images_hash[:16]
 
 
-def _tasks(layout: Layout, series_table: Any) -> tuple[list[SeriesFiles], list[Fault]]:
+def tasks_of(layout: Layout, series_table: Any) -> tuple[list[SeriesFiles], list[Fault]]:
     """The series that are both in the table and on disk, and the faults of those that are not."""
     tasks, faults, listed = [], [], set()
     rows = zip(series_table["study_id"], series_table["series_id"], series_table["series_description"], strict=True)
@@ -133,19 +135,23 @@ class _Building:
 
     def run(self, jobs: int) -> dict[int, Record]:
         """Build what is missing; the records of all series."""
-        from bench.imaging.build import build_series  # pydicom and its decoders, only where something must be read
+        from bench.imaging.build import (  # pydicom and its decoders, only where something must be read
+            CacheFull,
+            build_series,
+        )
 
         missing = [task for task in self.tasks if not self._kept(task)]
         total = len(self.tasks)
         self.progress("reading images", len(self.records), total)
         calls = [(task, str(self.folder), self.most_bytes) for task in missing]
-        limits = [_LIMIT_S + _LIMIT_PER_FILE_S * len(task.files) for task in missing]
+        limits = [limit_s(task) for task in missing]
         for index, outcome in run_isolated(build_series, calls, jobs=jobs, limit_s=limits.__getitem__):
+            if isinstance(outcome, CacheFull):
+                raise self._too_large()
             if isinstance(outcome, BenchError):
                 raise outcome
             task = missing[index]
             self.records[task.series_id] = self._failed(task, outcome) if isinstance(outcome, Failure) else outcome
-            self._check_size(task)
             self.progress("reading images", len(self.records), total)
         return self.records
 
@@ -161,21 +167,19 @@ class _Building:
 
         return keep_failure(task, str(self.folder), failure.what)
 
-    def _check_size(self, task: SeriesFiles) -> None:
+    def _too_large(self) -> DataError:
         used = sum(record["bytes"] for record in self.records.values())
-        if self.most_bytes is None or used <= self.most_bytes:
-            return
-        for suffix in (".json", ".npy"):
-            (self.folder / f"{task.series_id}{suffix}").unlink(missing_ok=True)
         count, total = len(self.records), len(self.tasks)
-        raise DataError(
-            f"the cache {self.folder} would grow beyond {self.most_bytes / 1e9:g} GB: {count} of {total} series take "
-            f"{used / 1e9:.3g} GB, all of them about {used / 1e9 * total / count:.3g} GB. Allow more with --max-gb, "
-            "put it on a larger disk with --cache-dir, or delete that folder."
+        share = f"all of them about {used / 1e9 * total / count:.3g} GB" if count else "not even one fits"
+        return DataError(
+            f"the cache {self.folder} would grow beyond {(self.most_bytes or 0) / 1e9:g} GB: {count} of {total} series "
+            f"take {used / 1e9:.3g} GB, {share}. Allow more with --max-gb, put it on a larger disk with --cache-dir, "
+            "or delete that folder."
         )
 
 
-def _studies(records: Sequence[Record]) -> tuple[Study, ...]:
+def studies_of(records: Sequence[Record]) -> tuple[Study, ...]:
+    """The studies that some records make up, in ascending order."""
     by_study = defaultdict(list)
     for record in records:
         series = series_of(record)
@@ -194,30 +198,3 @@ def _make_folder(folder: Path) -> None:
         raise DataError(
             f"the cache {folder} cannot be made: {error.strerror}. Choose another place with --cache-dir."
         ) from None
-
-
-@contextmanager
-def _one_builder(folder: Path, progress: Progress) -> Iterator[None]:
-    """Let one process build at a time; the lock goes with its process, however that ends.
-
-    Where the file system knows no locks, two may build at once, which is safe, only twice the work.
-    """
-    with (folder / "lock").open("w") as file:
-        while not _try_lock(file):
-            progress("waiting for another process that reads the same images", 0, 0)
-            time.sleep(1.0)
-        yield
-
-
-def _try_lock(file: IO[str]) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True

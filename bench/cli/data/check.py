@@ -1,0 +1,120 @@
+"""``bench data check``: read a folder whole and name every fault."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli.options import PathType, plugin_paths
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.checking import Check
+
+_LISTED = 20
+
+
+@click.command(short_help="Read a folder whole and name every fault.")
+@click.argument("folder", type=PathType)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that read.  [default: one a core]")
+@click.option("--plugin", "plugins", type=PathType, multiple=True, help="A data set plug-in's file or folder.")
+def command(folder: Path, as_json: bool, jobs: int | None, plugins: tuple[Path, ...]) -> int:
+    """Read every file of FOLDER once: what is there, what is wrong, and what that means for training.
+
+    FOLDER has the competition's layout, or is any tree of DICOM files: then the kind of every series is told by its
+    orientation, and its echo times or names. The exit code is 1 if anything is unusable.
+    """
+    from rich.console import Console
+
+    from bench.checking import check
+    from bench.console import Screen
+
+    with Screen(Console(stderr=True)) as screen:
+        checked = check(
+            folder,
+            jobs=jobs or os.cpu_count() or 1,
+            progress=screen.prepare,
+            known_faults=_known_faults(plugin_paths(plugins)),
+        )
+    if as_json:
+        print(json.dumps(checked.to_json(), indent=1))
+    else:
+        show(checked, Console())
+    return 0 if checked.usable else 1
+
+
+def _known_faults(paths: tuple[Path, ...]) -> dict[int, str]:
+    """What the data set plug-ins know of single studies and series; ids tell which of it applies."""
+    from bench.plugins import PluginError, available, load_plugin
+
+    known: dict[int, str] = {}
+    for plugin in available("datasets", paths).values():
+        try:
+            dataset = load_plugin(plugin)()
+        except PluginError:
+            continue  # `bench list datasets` says why; nothing here depends on it
+        known.update({number: f"left out: {why}" for number, why in dataset.excluded_studies().items()})
+        known.update(dataset.known_faults())
+    return known
+
+
+def show(checked: Check, console: Console) -> None:
+    """Print a check as tables."""
+    from pydicom.uid import UID
+    from rich.table import Table
+
+    from bench.checking import spread
+
+    table = Table("kind", "series", "slices", title=f"{checked.folder}", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for kind, count in sorted(checked.series.items()):
+        table.add_row(kind, f"{count:,}", f"{checked.slices[kind]:,}")
+    table.add_section()
+    table.add_row(f"{checked.studies:,} studies", f"{checked.series.total():,}", f"{checked.slices.total():,}")
+    console.print(table)
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("sizes", _counted(checked.sizes.most_common()))
+    facts.add_row("encodings", _counted([(UID(uid).name, n) for uid, n in checked.encodings.most_common()]))
+    for name, values in (("pixel spacing", checked.spacings_mm), ("slice distance", checked.steps_mm)):
+        found = spread(values)
+        if found:
+            facts.add_row(name, f"{found['min']:g} to {found['max']:g} mm, median {found['median']:g}")
+    if checked.labels:
+        counts = checked.labels
+        facts.add_row(
+            "tables",
+            f"{counts['studies']:,} studies, {counts['labels']:,} labels ({counts['missing_labels']:,} missing), "
+            f"{counts['points']:,} points",
+        )
+    facts.add_row("volume cache", f"{checked.cache_bytes / 1e9:.2f} GB")
+    facts.add_row("read in", f"{checked.seconds:.1f} s")
+    console.print(facts, highlight=False)
+    _show_odd(checked, console)
+
+
+def _counted(counts: list[tuple[str, int]]) -> str:
+    more = f" and {len(counts) - 6} more" if len(counts) > 6 else ""
+    return ", ".join(f"{name} ({n:,})" for name, n in counts[:6]) + more
+
+
+def _show_odd(checked: Check, console: Console) -> None:
+    """Assumptions, published faults and faults; the first of many."""
+    notes = [f"{path}: {what}" for path, what in checked.notes]
+    known = [f"{number} {what}" for number, what in checked.known.items()]
+    faults = [f"{fault.path}: {fault.what}; {fault.effect}" for fault in checked.faults]
+    for title, lines in (("read with assumptions", notes), ("published faults", known), ("faults", faults)):
+        if lines:
+            console.print(f"\n[bold]{title}[/bold] ({len(lines):,})")
+        for line in lines[:_LISTED]:
+            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        if len(lines) > _LISTED:
+            console.print(f"  and {len(lines) - _LISTED:,} more: --json lists all of them")
+    if not faults:
+        console.print("\nno faults")

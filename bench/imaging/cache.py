@@ -1,0 +1,185 @@
+"""The files of the volume cache: one ``.npy`` a series with a JSON record beside it.
+
+``<series_id>.npy`` is (S, H, W) unsigned 8 or 16 bits in anatomical slice order; ``<series_id>.json`` says everything
+else, and is written last: a series is there if its record is. ``index.json`` gathers the records once all are there, so
+that a second opening reads one file. Deleting the folder is safe; it is built again when it is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.dataset import Progress
+from bench.imaging.study import Series
+
+# Raised whenever the reader gives other pixels, another order or another geometry than before.
+READER_VERSION = 1
+SCHEMA_VERSION = 1
+
+Record = dict[str, Any]
+
+
+def series_of(record: Record) -> Series | None:
+    """The geometry that a record keeps, or None if no slice of the series could be read."""
+    if not record["instance_numbers"]:
+        return None
+    thickness = record["thickness_mm"]
+    return Series(
+        study_id=record["study_id"],
+        series_id=record["series_id"],
+        description=record["description"],
+        instance_numbers=np.array(record["instance_numbers"], dtype=np.int64),
+        positions=np.array(record["positions"], dtype=np.float64),
+        orientations=np.array(record["orientations"], dtype=np.float64),
+        spacings=np.array(record["spacings"], dtype=np.float64),
+        shapes=np.array(record["shapes"], dtype=np.int64),
+        thickness_mm=float("nan") if thickness is None else thickness,
+        assumptions=tuple(record["assumptions"]),
+    )
+
+
+def record_of(series: Series) -> Record:
+    """What `series_of` reads: the geometry of a series as JSON."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "reader_version": READER_VERSION,
+        "study_id": series.study_id,
+        "series_id": series.series_id,
+        "description": series.description,
+        "instance_numbers": series.instance_numbers.tolist(),
+        "positions": series.positions.tolist(),
+        "orientations": series.orientations.tolist(),
+        "spacings": series.spacings.tolist(),
+        "shapes": series.shapes.tolist(),
+        "thickness_mm": None if np.isnan(series.thickness_mm) else series.thickness_mm,
+        "assumptions": list(series.assumptions),
+    }
+
+
+def write_series(folder: Path, record: Record, array: NDArray[Any] | None) -> None:
+    """Keep a series: the pixels first, the record last, each written whole or not at all."""
+    target = folder / f"{int(record['series_id'])}.npy"
+    if array is not None:
+        temporary = _temporary(target)
+        try:
+            with temporary.open("wb") as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+            record["bytes"] = temporary.stat().st_size
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    write_json(target.with_suffix(".json"), record)
+
+
+def checksum(array: NDArray[Any]) -> str:
+    """CRC-32 of the pixels in C order, as eight hexadecimal digits."""
+    return f"{zlib.crc32(np.ascontiguousarray(array).data):08x}"
+
+
+def read_record(folder: Path, series_id: int) -> Record | None:
+    """The record of a series whose pixels are there in full; None if it must be built (again)."""
+    path = folder / f"{int(series_id)}.json"
+    try:
+        record = json.loads(path.read_bytes())
+        size = path.with_suffix(".npy").stat().st_size if record["instance_numbers"] else 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return record if record.get("schema_version") == SCHEMA_VERSION and size == record["bytes"] else None
+
+
+def read_index(folder: Path) -> dict[int, Record]:
+    """All gathered records by series id; empty if there is no index yet."""
+    try:
+        document = json.loads((folder / "index.json").read_bytes())
+        if document["schema_version"] != SCHEMA_VERSION:
+            return {}
+        return {record["series_id"]: record for record in document["series"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def write_index(folder: Path, records: Mapping[int, Record]) -> None:
+    """Gather the records of all series in one file."""
+    series = [records[series_id] for series_id in sorted(records)]
+    write_json(folder / "index.json", {"schema_version": SCHEMA_VERSION, "series": series})
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON document whole or not at all."""
+    temporary = _temporary(path)
+    try:
+        temporary.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.tmp")
+
+
+def verify(folder: Path, progress: Progress) -> list[int]:
+    """Compare every volume with its checksum; those that differ are taken out, so that they are built again.
+
+    Returns:
+        The series that were not as they had been written.
+    """
+    records = [record for record in _records(folder) if record["instance_numbers"]]
+    broken = []
+    for done, record in enumerate(records, start=1):
+        path = folder / f"{record['series_id']}.npy"
+        try:
+            good = checksum(np.load(path, mmap_mode="r", allow_pickle=False)) == record["checksum"]
+        except (OSError, ValueError):
+            good = False
+        if not good:
+            broken.append(int(record["series_id"]))
+            path.with_suffix(".json").unlink(missing_ok=True)
+            (folder / "index.json").unlink(missing_ok=True)
+        progress("verifying checksums", done, len(records))
+    return broken
+
+
+def _records(folder: Path) -> Iterator[Record]:
+    for path in sorted(folder.glob("[0-9]*.json")):
+        try:
+            yield json.loads(path.read_bytes())
+        except ValueError:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Let one process in at a time; the lock goes with its process, however that ends.
+
+    Where the file system knows no locks two may be in at once; files are replaced whole, so that costs time alone.
+    """
+    with path.open("w") as file:
+        while not _try_lock(file):
+            waiting()
+            time.sleep(0.2)
+        yield
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

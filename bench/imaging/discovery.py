@@ -1,0 +1,112 @@
+"""Studies in a folder without tables: any tree of DICOM files, grouped by their own identifiers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.dataset import Progress
+from bench.errors import BenchError
+from bench.imaging.build import IMAGE_SUFFIXES
+from bench.imaging.dicom import Header, read_header
+from bench.imaging.faults import Fault, NotDicom, UnreadableImage
+from bench.imaging.kinds import kind_of
+from bench.imaging.layout import SeriesFiles
+from bench.imaging.workers import Failure, run_isolated
+
+_FILES_A_TASK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSeries:
+    """A series of a folder without tables.
+
+    Attributes:
+        files: its files and numbers; ``description`` is "" where approaches have no use for it.
+        why: how its kind was told, in words.
+    """
+
+    files: SeriesFiles
+    why: str
+
+
+def discover(root: Path, *, jobs: int, progress: Progress) -> tuple[tuple[FoundSeries, ...], tuple[Fault, ...]]:
+    """Find every series below ``root``, by reading the header of every file.
+
+    Returns:
+        The series in the order of their first files, and the files that could not be read.
+    """
+    faults: list[Fault] = []
+    paths = list(_files(root, faults))
+    chunks = [tuple(paths[start : start + _FILES_A_TASK]) for start in range(0, len(paths), _FILES_A_TASK)]
+    headers: dict[str, Header] = {}
+    tasks = [(str(root), chunk) for chunk in chunks]
+    done = 0
+    for index, outcome in run_isolated(read_headers, tasks, jobs=jobs, limit_s=lambda _: 60.0 + 2 * _FILES_A_TASK):
+        if isinstance(outcome, BenchError):
+            raise outcome
+        if isinstance(outcome, Failure):
+            faults += [Fault(path, outcome.what, "it is left out") for path in chunks[index]]
+        else:
+            headers.update(outcome[0])
+            faults += outcome[1]
+        done += len(chunks[index])
+        progress("reading headers", done, len(paths))
+    return tuple(_grouped(root, {path: headers[path] for path in paths if path in headers})), tuple(faults)
+
+
+def read_headers(root: str, paths: tuple[str, ...]) -> tuple[dict[str, Header], list[Fault]]:
+    """The headers of some files by path, and the faults of the others."""
+    headers, faults = {}, []
+    for path in paths:
+        try:
+            headers[path] = read_header(Path(root) / path)
+        except UnreadableImage as error:
+            stray = isinstance(error, NotDicom) and Path(path).suffix.lower() not in IMAGE_SUFFIXES[:-1]
+            effect = "it is ignored" if stray else "this slice is left out"
+            faults.append(Fault(path, str(error), effect, usable=stray))
+    return headers, faults
+
+
+def _files(root: Path, faults: list[Fault]) -> Iterator[str]:
+    """Every file below ``root``, relative to it; a folder that a link leads back to is entered once."""
+    seen: set[tuple[int, int]] = set()
+
+    def refused(error: OSError) -> None:
+        path = os.path.relpath(error.filename or root, root)
+        faults.append(Fault(path, f"cannot be listed: {error.strerror}", "what lies in it is left out"))
+
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=refused):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            subfolders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and name != "DICOMDIR":
+                yield os.path.relpath(os.path.join(folder, name), root)
+
+
+def _grouped(root: Path, headers: dict[str, Header]) -> Iterator[FoundSeries]:
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path, header in headers.items():
+        parent = str(Path(path).parent)
+        groups[header.study_uid or parent, header.series_uid or parent].append(path)
+    for (study, series), paths in groups.items():
+        kind = kind_of([headers[path] for path in paths])
+        files = SeriesFiles(
+            _number(study), _number(series.removeprefix(f"{study}.")), kind.description, str(root), tuple(paths)
+        )
+        yield FoundSeries(files, kind.why)
+
+
+def _number(identifier: str) -> int:
+    """The number that an identifier is, or one made from it."""
+    if identifier.isascii() and identifier.isdigit() and len(identifier) <= 15:
+        return int(identifier)
+    return int(hashlib.sha256(identifier.encode()).hexdigest()[:12], 16)

@@ -1,0 +1,100 @@
+"""The kind of a series without a description file: by the orientation of its slices and how they are weighted.
+
+Weighting goes by echo and inversion times where the files tell them, else by the names that scanner and operator gave.
+Limits are those of spine protocols at 1.5 and 3 T: T1 has short echoes (under 30 ms), T2 long ones (60 ms and more),
+STIR inverts and waits 100 to 250 ms; a short echo after a repetition time of 1.8 s and more may be proton density.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.imaging.dicom import Header
+from bench.imaging.geometry import orientation_name
+from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
+
+_KINDS = {
+    ("sagittal", "T1"): SAGITTAL_T1,
+    ("sagittal", "T2"): SAGITTAL_T2,
+    ("sagittal", "STIR"): SAGITTAL_T2,
+    ("axial", "T2"): AXIAL_T2,
+}
+_LOCALISER = re.compile(r"locali[sz]er|\bloc\b|scout|survey|3[ -]?plane|\bsmart ?brain\b")
+_NAMED = {"STIR": re.compile(r"stir|tirm"), "T1": re.compile(r"t1(?![0-9])"), "T2": re.compile(r"t2(?![0-9])")}
+_SHORT_ECHO_MS, _LONG_ECHO_MS = 30.0, 60.0
+_LONG_WAIT_MS = 1800.0
+_STIR_INVERSION_MS = (100.0, 250.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a series is taken for.
+
+    Attributes:
+        description: one of `bench.targets.SERIES_DESCRIPTIONS`, or "" if it is of no kind that approaches use.
+        why: how that was told, in words.
+    """
+
+    description: str
+    why: str
+
+
+def kind_of(headers: Sequence[Header]) -> Kind:
+    """What a series is, told by all its files."""
+    frames = [frame for header in headers for frame in header.frames]
+    planes = Counter(orientation_name(*frame.orientation) for frame in frames if frame.orientation is not None)
+    names = " ".join(sorted({header.names for header in headers}))
+    localiser = _LOCALISER.search(names.replace("_", " "))
+    if localiser:
+        return Kind("", f"a localiser by its name ({localiser.group()})")
+    if not planes:
+        return Kind("", "tells no orientation")
+    if len(planes) > 1:
+        return Kind(
+            "", f"slices in several planes ({', '.join(sorted(planes))}): a localiser, or several series in one"
+        )
+    (plane,) = planes
+    weighting, why = _weighting(headers, names)
+    if not weighting:
+        return Kind("", f"{plane}, {why}")
+    description = _KINDS.get((plane, weighting), "")
+    return Kind(description, f"{plane} {weighting} by {why}")
+
+
+def _weighting(headers: Sequence[Header], names: str) -> tuple[str, str]:
+    """``T1``, ``T2``, ``STIR`` or "", and how that was told."""
+    named = next((weighting for weighting, pattern in _NAMED.items() if pattern.search(names)), "")
+    echo = _median([frame.echo_time_ms for header in headers for frame in header.frames])
+    inversion = _median([header.inversion_time_ms for header in headers])
+    timed = ""
+    if _STIR_INVERSION_MS[0] <= inversion <= _STIR_INVERSION_MS[1]:
+        timed, told = "STIR", f"inversion time {inversion:g} ms"
+    elif 0 < echo <= _SHORT_ECHO_MS and _median([header.repetition_time_ms for header in headers]) >= _LONG_WAIT_MS:
+        # Proton density, or T1 with an inversion that the files do not tell.
+        timed, told = named, f"its name, at echo time {echo:g} ms after a long repetition time"
+    elif 0 < echo <= _SHORT_ECHO_MS:
+        timed, told = "T1", f"echo time {echo:g} ms"
+    elif echo >= _LONG_ECHO_MS:
+        timed, told = "T2", f"echo time {echo:g} ms"
+    if timed and named and _family(timed) != _family(named):
+        return timed, f"{told}, against its name ({named})"
+    if timed:
+        return timed, told
+    if named:
+        return named, "its name, as it tells no echo time"
+    return "", "but neither echo time nor name tells its weighting"
+
+
+def _family(weighting: str) -> str:
+    return "T2" if weighting == "STIR" else weighting
+
+
+def _median(values: Sequence[float]) -> float:
+    """The median of the known, positive values; NaN, which no limit contains, if there is none."""
+    known = [value for value in values if value > 0]
+    return float(np.median(known)) if known else float("nan")
