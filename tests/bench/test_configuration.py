@@ -20,7 +20,7 @@ class Grading(BaseModel, extra="forbid"):
 class Settings(Config):
     severity: Grading = Grading()
     folds: int | None = None
-    tags: list[str] = []
+    tags: tuple[str, ...] = ()
 
 
 @pytest.fixture

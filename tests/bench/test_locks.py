@@ -28,8 +28,8 @@ def test_only_one_holds_it(tmp_path: Path) -> None:
 
 
 def test_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
-    code = f"import os; from pathlib import Path; from bench.locks import Lock; Lock(Path({str(tmp_path / 'lock')!r})).acquire(); os._exit(0)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = "import os, sys; from pathlib import Path; from bench.locks import Lock; Lock(Path(sys.argv[1])).acquire()"
+    subprocess.run([sys.executable, "-c", f"{code}; os._exit(0)", str(tmp_path / "lock")], check=True)
     assert (tmp_path / "lock").exists()
     lock = Lock(tmp_path / "lock")
     assert lock.acquire()
