@@ -27,9 +27,7 @@ def test_help_loads_nothing_heavy() -> None:
         assert verb in done.stdout
 
 
-@pytest.mark.parametrize(
-    "verb", [[verb] for verb in VERBS] + [["data", verb] for verb in ("build", "check", "prepare", "show")]
-)
+@pytest.mark.parametrize("verb", [[verb] for verb in VERBS] + [["data", verb] for verb in DATA_VERBS])
 def test_every_verb_has_help(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*verb, "--help"])
