@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import tomllib
 import types
@@ -13,8 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+import bench
 from bench.errors import UsageError, unknown
-from bench.plugins import Plugin
+from bench.jobs import hash_sources
+from bench.plugins import Plugin, load_plugin
+from bench.storage import read_json, write_json
 
 DEFAULT_PRESET = "quick"
 NO_PRESET = "default"
@@ -74,6 +78,30 @@ def resolve(
     except ValidationError as error:
         raise UsageError(_explain(error, config_class, plugin.name)) from error
     return name, canonical(config.model_dump(mode="json"))
+
+
+def resolve_remembered(plugin: Plugin, memory: Path, **options: Any) -> tuple[str, str]:
+    """What `resolve` answers, without importing the approach (and with it torch) if it was asked the same before.
+
+    Args:
+        plugin: the approach.
+        memory: a folder to remember answers in, by everything that they depend on.
+        options: as for `resolve`.
+    """
+    files = [*presets(plugin).values(), *ablations(plugin).values()]
+    depends_on = {
+        "approach": [plugin.name, hash_sources(plugin.sources())],
+        "suite": hash_sources(Path(bench.__file__).parent.rglob("*.py")),
+        "presets": hash_sources(files),
+        "options": {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()},
+    }
+    path = memory / f"{hashlib.sha256(canonical(depends_on).encode()).hexdigest()[:32]}.json"
+    known = read_json(path)
+    if known is None:
+        name, config = resolve(plugin, load_plugin(plugin).Config, **options)
+        known = {"schema_version": 1, "name": name, "config": config}
+        write_json(path, known)
+    return known["name"], known["config"]
 
 
 def canonical(value: Any) -> str:

@@ -80,10 +80,10 @@ def resolve_approaches(request: Request) -> list[tuple[str, str, str]]:
     resolved = []
     for name in request.approaches:
         plugin = plugins.find("approaches", name, request.plugins)
-        config_class = plugins.load_plugin(plugin).Config
         for ablation in request.ablations or (None,):
             options = {"preset": request.preset, "ablation": ablation, "overrides": request.overrides}
-            resolved.append((name, *configuration.resolve(plugin, config_class, **options)))
+            memory = request.cache / "configurations"
+            resolved.append((name, *configuration.resolve_remembered(plugin, memory, **options)))
     return list(dict.fromkeys(resolved))
 
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from bench.approach import Config
-from bench.configuration import resolve
+from bench.configuration import resolve, resolve_remembered
 from bench.errors import UsageError
 from bench.plugins import Plugin
 
@@ -88,3 +89,28 @@ def test_damaged_preset_is_named(plugin: Plugin) -> None:
     (plugin.folder() / "quick.toml").write_text("folds = = 2")
     with pytest.raises(UsageError, match=r"quick\.toml is not valid TOML"):
         resolve(plugin, Settings)
+
+
+def test_what_was_resolved_is_remembered_until_anything_changes(plugin: Plugin, tmp_path: Path) -> None:
+    source = plugin.folder() / "__init__.py"
+    source.write_text(
+        "from bench.approach import Approach, Config\n"
+        "class Settings(Config):\n    folds: int = 1\n    severity: dict = {}\n"
+        "class Mine(Approach):\n    Config = Settings\n    fit = predict = save = load = None\n"
+    )
+    imports = []
+
+    def ask(**options: object) -> dict:
+        sys.modules.pop("bench.approaches.mine", None)
+        _, config = resolve_remembered(plugin, tmp_path / "memory", **options)
+        imports.append("bench.approaches.mine" in sys.modules)
+        return json.loads(config)
+
+    assert ask()["folds"] == 2
+    assert ask()["folds"] == 2
+    assert ask(overrides=("folds=9",))["folds"] == 9
+    (plugin.folder() / "quick.toml").write_text("folds = 3")
+    assert ask()["folds"] == 3
+    source.write_text(source.read_text().replace("folds: int", "folds: float"))
+    assert ask() == {"folds": 3.0, "severity": {}}
+    assert imports == [True, False, True, True, True]
