@@ -73,7 +73,7 @@ def _sagittal_geometry(patient: Patient, preset: Preset, random: np.random.Gener
     matrix = {"small": int(random.choice([224, 256, 256, 288])), "tiny": 96}.get(preset.matrix) or int(
         random.choice([512, 320, 384, 448, 256], p=[0.41, 0.23, 0.19, 0.12, 0.05])
     )
-    field = float(np.clip(random.normal(303, 20), 240, 380))
+    field = float(np.clip(random.normal(304, 26), 236, 390))
     count = int(np.clip(round(random.normal(16, 1.6)), 12, 22))
     thickness = float(random.choice([3.5, 4.0, 4.0, 4.5]))
     pitch = thickness * random.uniform(1.05, 1.15)
@@ -81,8 +81,8 @@ def _sagittal_geometry(patient: Patient, preset: Preset, random: np.random.Gener
     count = max(count, int(np.ceil(58 / pitch)))
     spine = patient.spine
     middle = spine.level(2).frame.to_world([0.0, spine.level(2).depth / 2, 0.0])
-    left_edge = middle[1] - field * (0.531 + random.normal(0, 0.047))
-    top_edge = middle[2] + field * (0.519 + random.normal(0, 0.047))
+    left_edge = middle[1] - field * (0.527 + random.normal(0, 0.047))
+    top_edge = middle[2] + field * (0.526 + random.normal(0, 0.052))
     side = float(np.mean([spine.level(level).frame.origin[0] for level in range(5)])) + random.normal(0, 1.5)
     return {
         "matrix": matrix, "field": field, "count": count, "thickness": thickness, "pitch": pitch,

@@ -8,15 +8,13 @@ from .canvas import Canvas
 from .discs import paint_bulges, paint_discs
 from .foramina import paint_foramina, paint_recesses
 from .patient import Patient
-from .soft_tissue import paint_body, paint_muscles, paint_vessels
+from .soft_tissue import paint_trunk
 from .tissue import Sequence
 
 
 def paint_background(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
-    """What is large and smooth: the trunk, muscles and vessels."""
-    paint_body(canvas, patient, sequence)
-    paint_vessels(canvas, patient, sequence)
-    paint_muscles(canvas, patient, sequence)
+    """What is large and smooth: the trunk, its organs, muscles and vessels."""
+    paint_trunk(canvas, patient, sequence)
 
 
 def paint_spine(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:

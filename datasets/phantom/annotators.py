@@ -52,7 +52,8 @@ def true_point(patient: Patient, target: Target) -> FloatArray:
         return disc.frame.to_world([0.0, disc.depth / 2 + 0.5 * (measures.front + measures.back), 0.0])
     side = ("left", "right").index(target.side or "left")
     if target.condition == "foraminal":
-        return disc.frame.to_world(foramen_centre(patient, level, side))
+        # The root runs through the foramen's upper part, and that is where eyes go
+        return disc.frame.to_world(foramen_centre(patient, level, side) + np.array([0.0, -0.4, 2.0]))
     return disc.frame.to_world(recess_centre(patient, level, side))
 
 

@@ -10,7 +10,7 @@ from .patient import Patient
 from .spine import FIRST_LEVEL, S1, Body
 from .tissue import Sequence
 
-_CORTEX_MM = 1.0
+_CORTEX_MM = 0.7
 
 
 def body_distance(body: Body, u: Image, v: Image, w: Image, *, grow: float = 0.0) -> Image:
@@ -41,7 +41,8 @@ def paint_bodies(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
         x, y, z = _world(body, region.u, region.v, region.w)
         grain = patient.texture.at(patient.texture.fine, x, y, z)
         broad = patient.texture.at(patient.texture.coarse, x, y, z)
-        signal = marrow * (1 + 0.05 * grain + 0.06 * broad)
+        signal = marrow * (1 + 0.06 * grain + 0.08 * broad)
+        distance = distance + 0.35 * broad
         paint_shape(canvas, region, distance, signal, rim=_CORTEX_MM, rim_signal=cortex)
         if body.name not in ("S2", "S3"):
             paint_ellipsoid(
@@ -66,17 +67,17 @@ def paint_posterior(canvas: Canvas, patient: Patient, sequence: Sequence) -> Non
         back = wall + person.sac_depth + person.canal_fat + 3
         out = (10.5 + 0.75 * max(index - FIRST_LEVEL, 0)) * size + 4
         thick = (3.6 + 0.45 * max(index - FIRST_LEVEL, 0)) * size
-        lift = 0.18 * height
+        lift = 0.22 * height
         low = -0.32 * height
         for side in (-1, 1):
             paint_rod(
                 canvas, body.frame, [side * out, wall - 4, lift], [side * (out + 1), wall + 13, lift], thick, marrow,
-                squash=1.75, **bone,
+                squash=7.3 * size / thick, **bone,
             )  # fmt: skip
             if index >= S1:
-                paint_rod(
-                    canvas, body.frame, [side * 14, 0, 0], [side * 40, 8, 2], 14 * size, marrow, squash=1.0, **bone
-                )
+                for centre, semi in (((27, 3, -3), (17, 11, 15)), ((42, 10, -2), (14, 15, 17))):
+                    where = [side * centre[0], centre[1], centre[2]]
+                    paint_ellipsoid(canvas, body.frame, where, np.array(semi) * size, marrow, **bone)
                 continue
             paint_rod(
                 canvas, body.frame, [side * (out + 4), wall + 9, lift], [side * (out + 22), wall + 14, lift + 2], 3.6,
@@ -92,7 +93,7 @@ def paint_posterior(canvas: Canvas, patient: Patient, sequence: Sequence) -> Non
             )  # fmt: skip
         if index <= S1:
             tip = back + (27 if index < S1 else 12) * size
-            paint_rod(canvas, body.frame, [0, back + 5, low - 2], [0, tip, low - 7], 3.2, marrow, squash=2.9, **bone)
+            paint_rod(canvas, body.frame, [0, back + 5, low - 2], [0, tip, low - 8], 2.9, marrow, squash=3.4, **bone)
 
 
 def paint_joints(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
@@ -117,6 +118,6 @@ def paint_joints(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
                 rim=_CORTEX_MM + 0.3, rim_signal=cortex,
             )  # fmt: skip
             paint_rod(
-                canvas, disc.frame, [side * (out - 2.8), wall + 13.2, 0], [side * (out + 4.4), wall + 19.2, 0], 0.7,
+                canvas, disc.frame, [side * (out - 2.8), wall + 13.2, 0], [side * (out + 4.4), wall + 19.2, 0], 0.45,
                 sequence.signal("joint_fluid"), squash=10.0,
             )  # fmt: skip

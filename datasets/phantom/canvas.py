@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
-Image = NDArray[np.float32]
+Image = NDArray[np.floating[Any]]  # float32 throughout
 
 
 @dataclass(frozen=True, slots=True, eq=False)

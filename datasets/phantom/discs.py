@@ -26,15 +26,15 @@ def paint_discs(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
         annulus = sequence.signal("annulus")
         paint_shape(canvas, region, body_distance(disc, u, v, w, grow=2.5), annulus * 0.8)
         fluid = (1 - worn) * sequence.signal("nucleus") + worn * sequence.signal("dry_disc")
-        semi = [0.36 * disc.width, 0.34 * disc.depth, disc.front * 0.52 + 1.0]
+        semi = [0.38 * disc.width, 0.38 * disc.depth, disc.front * 0.6 + 1.5]
         core = ellipsoid_distance(u, v + 1.0, w, semi)
         cleft = 1 - 0.25 * (1 - worn) * np.exp(-((w / np.float32(1.3)) ** 2))
-        paint_shape(canvas, region, core, fluid * cleft, soft=3.0)
+        paint_shape(canvas, region, core, fluid * cleft, soft=4.5)
 
 
 def paint_bulges(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
     """What narrows the canal: the disc from the front and the yellow ligament from behind."""
-    disc_signal, ligament = sequence.signal("annulus"), sequence.signal("ligament")
+    disc_signal, ligament = sequence.signal("annulus"), sequence.signal("flavum")
     for level in range(5):
         disc = patient.spine.level(level)
         wall = disc.depth / 2
@@ -46,5 +46,10 @@ def paint_bulges(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
         thick = 1.6 + measures.behind
         for side in (-1, 1):
             paint_ellipsoid(
-                canvas, disc.frame, [side * 5.6, wall + measures.back + thick - 0.4, -1], [6.4, thick, 8.5], ligament
+                canvas,
+                disc.frame,
+                [side * 5.2, wall + measures.back + thick - 0.4, -1],
+                [6.6, thick, 9.0],
+                ligament,
+                soft=1.5,
             )

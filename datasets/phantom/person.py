@@ -40,7 +40,7 @@ class Person:
     conus: float  # height of the tip of the cord above the middle of L1, mm
     degeneration: FloatArray  # (5,) 0 to 1, of each disc, from L1/L2 to L5/S1
     disc_height: FloatArray  # (5,)
-    vertebra_jitter: FloatArray  # (10, 3) small individual differences of each vertebra: width, depth, height
+    vertebra_jitter: FloatArray  # (12, 3) small individual differences of each vertebra: width, depth, height
 
 
 def draw_person(seed: int, index: int, steps: FloatArray) -> Person:
@@ -57,7 +57,7 @@ def draw_person(seed: int, index: int, steps: FloatArray) -> Person:
         size=size,
         age=age,
         lordosis=lordosis,
-        sacral_slope=np.clip(38 + 0.45 * (lordosis - 50) + random.normal(0, 4.5), 18, 60),
+        sacral_slope=np.clip(34.5 + 0.45 * (lordosis - 50) + random.normal(0, 4.5), 18, 60),
         scoliosis=random.normal(0, 2.2),
         rotation=random.normal(0, 2.5),
         turn=random.normal(0, 2.0),
@@ -75,5 +75,5 @@ def draw_person(seed: int, index: int, steps: FloatArray) -> Person:
         conus=random.normal(0, 12),
         degeneration=degeneration,
         disc_height=disc_height,
-        vertebra_jitter=random.normal(1, 0.025, (10, 3)),
+        vertebra_jitter=random.normal(1, 0.025, (12, 3)),
     )

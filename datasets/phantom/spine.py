@@ -11,18 +11,18 @@ from scipy.interpolate import CubicSpline
 from .canvas import FloatArray, Frame
 from .person import Person
 
-NAMES = ("T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1", "S2", "S3")
-FIRST_LEVEL = 2  # index of L1 in NAMES: disc k of the five lies below vertebra FIRST_LEVEL + k
-S1 = 7
+NAMES = ("T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1", "S2", "S3")
+FIRST_LEVEL = 4  # index of L1 in NAMES: disc k of the five lies below vertebra FIRST_LEVEL + k
+S1 = 9
 
 # Mean person, mm (README.md, "Sizes"): body width, depth, and height in front and behind.
-_WIDTH = (40.0, 42.0, 43.0, 44.5, 46.0, 48.0, 50.5, 49.0, 40.0, 32.0)
-_DEPTH = (30.5, 31.5, 32.5, 33.5, 34.5, 35.0, 35.0, 32.0, 20.0, 14.0)
-_FRONT = (24.0, 25.5, 26.5, 27.5, 28.0, 28.0, 28.5, 30.0, 24.0, 20.0)
-_BACK = (25.5, 27.0, 28.0, 28.0, 27.5, 26.0, 23.5, 26.0, 22.0, 19.0)
+_WIDTH = (34.0, 36.5, 40.0, 42.0, 43.0, 44.5, 46.0, 48.0, 50.5, 49.0, 40.0, 32.0)
+_DEPTH = (29.0, 30.0, 30.5, 31.5, 32.5, 33.5, 34.5, 35.0, 35.0, 32.0, 20.0, 14.0)
+_FRONT = (22.0, 23.0, 24.0, 25.5, 26.5, 27.5, 28.0, 28.0, 28.5, 30.0, 24.0, 20.0)
+_BACK = (23.5, 24.5, 25.5, 27.0, 28.0, 28.0, 27.5, 26.0, 23.5, 26.0, 22.0, 19.0)
 # Inclination of the bodies' mid planes, degrees, front edge down positive, for a lordosis of 50 and a slope of 38.
-_INCLINATION = (-14.0, -15.0, -13.5, -9.0, -2.5, 6.0, 19.5, 41.0, 52.0, 62.0)
-_OTHER_DISCS = (6.5, 7.5, 2.5, 1.6)  # T11/T12, T12/L1, S1/S2, S2/S3
+_INCLINATION = (-5.0, -9.0, -12.5, -15.0, -13.5, -9.0, -2.5, 6.0, 19.5, 41.0, 52.0, 62.0)
+_OTHER_DISCS = (5.0, 5.5, 6.5, 7.5, 2.5, 1.6)  # T9/T10 to T12/L1, S1/S2, S2/S3
 _STEP_MM = 0.25
 
 
@@ -94,7 +94,7 @@ def build_spine(person: Person) -> Spine:
         centres.append(middle - across[2] * height / 2 - lower.frame.axes[2] * (lower.front + lower.back) / 4)
         size = (upper.width + lower.width) / 2, (upper.depth + lower.depth) / 2
         discs.append(Body(f"{upper.name}/{lower.name}", Frame(middle, across), *size, height, height))
-    shift = _sideways(person, centres) - centres[4]
+    shift = _sideways(person, centres) - centres[FIRST_LEVEL + 2]
     bodies = [_moved(body, centre + shift[i]) for i, (body, centre) in enumerate(zip(bodies, centres, strict=True))]
     shift = (shift[1:] + shift[:-1]) / 2
     discs = [_moved(disc, disc.frame.origin + shift[i]) for i, disc in enumerate(discs)]
@@ -115,7 +115,7 @@ def _inclinations(person: Person) -> FloatArray:
 
 def _disc_heights(person: Person) -> FloatArray:
     others = np.array(_OTHER_DISCS) * person.size
-    return np.concatenate([others[:2], person.disc_height, others[2:]])
+    return np.concatenate([others[:FIRST_LEVEL], person.disc_height, others[FIRST_LEVEL:]])
 
 
 def _axes(person: Person, inclination: float, index: int) -> FloatArray:
@@ -126,14 +126,14 @@ def _axes(person: Person, inclination: float, index: int) -> FloatArray:
     turn = np.array(
         [[np.cos(about_z), np.sin(about_z), 0.0], [-np.sin(about_z), np.cos(about_z), 0.0], [0.0, 0.0, 1.0]]
     )
-    lean = np.deg2rad(person.tilt) + person.scoliosis / 90 * np.cos(np.pi * (index - 1) / 7)
+    lean = np.deg2rad(person.tilt) + person.scoliosis / 90 * np.cos(np.pi * (index - 3) / 7)
     roll = np.array([[np.cos(lean), 0.0, np.sin(lean)], [0.0, 1.0, 0.0], [-np.sin(lean), 0.0, np.cos(lean)]])
     return np.stack([np.array([1.0, 0.0, 0.0]), back, head]) @ turn @ roll
 
 
 def _sideways(person: Person, centres: list[FloatArray]) -> FloatArray:
-    """(10, 3) shifts of the centres by the scoliotic curve."""
-    curve = person.scoliosis * np.sin(np.pi * (np.arange(len(centres)) - 1) / 7)
+    """(12, 3) shifts of the centres by the scoliotic curve."""
+    curve = person.scoliosis * np.sin(np.pi * (np.arange(len(centres)) - 3) / 7)
     return np.stack([curve, np.zeros_like(curve), np.zeros_like(curve)], axis=1)
 
 
