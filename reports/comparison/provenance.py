@@ -1,0 +1,67 @@
+"""What the results were made with, and what was noted of studies while they were made."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.comparison import ApproachResult
+
+
+@dataclass(slots=True)
+class Note:
+    """One remark, and the studies that it was made of."""
+
+    by: str
+    text: str
+    studies: list[str] = field(default_factory=list)
+
+
+def notes_of(results: Iterable[ApproachResult]) -> list[Note]:
+    """The remarks of all jobs' ``notes.csv``, equal ones put together, the most frequent first."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for result in results:
+        for job in result.jobs:
+            path = job.folder / "notes.csv"
+            if path.is_file():
+                with path.open(encoding="utf-8", newline="") as stream:
+                    for row in csv.DictReader(stream):
+                        found.setdefault((row["by"], row["note"]), {})[row["study_id"]] = None
+    notes = [Note(by, text, list(studies)) for (by, text), studies in found.items()]
+    return sorted(notes, key=lambda note: -len(note.studies))
+
+
+def common_and_differing(results: Sequence[ApproachResult]) -> dict[str, Any]:
+    """What all jobs were made with, and, by approach, what differs between jobs.
+
+    Returns:
+        ``common``: (name, value) pairs; ``differing``: the names; ``rows``: (label, values in the order of the names);
+        ``commands``: the command lines.
+    """
+    facts = [(result.label, [_facts(job.result) for job in result.jobs]) for result in results]
+    every = [each for _, of_approach in facts for each in of_approach]
+    names = list(dict.fromkeys(name for each in every for name in each))
+    values = {name: list(dict.fromkeys(each.get(name, "–") for each in every)) for name in names}
+    differing = [name for name in names if len(values[name]) > 1]
+    rows = [
+        (label, [", ".join(dict.fromkeys(each.get(name, "–") for each in of_approach)) for name in differing])
+        for label, of_approach in facts
+    ]
+    commands = dict.fromkeys(str(job.result["command"]) for r in results for job in r.jobs if job.result.get("command"))
+    return {
+        "common": [(name, values[name][0]) for name in names if len(values[name]) == 1],
+        "differing": differing,
+        "rows": rows,
+        "commands": list(commands),
+    }
+
+
+def _facts(result: dict[str, Any]) -> dict[str, str]:
+    """What could make a job slower, faster or slightly different."""
+    plain = {"precision": "precision", "threads": "threads", "jobs_beside": "jobs at once"}
+    facts = {word: str(result[name]) for name, word in plain.items() if result.get(name) is not None}
+    for group in ("hardware", "versions"):
+        facts |= {str(name): str(value) for name, value in (result.get(group) or {}).items()}
+    return facts
