@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bench.errors import UsageError
+
 # (what is being done, how many are done, how many there are)
 Progress = Callable[[str, int, int], None]
 
@@ -32,6 +34,34 @@ class DataSet(ABC):
             jobs: how many processes may be used.
             progress: called as work goes on.
         """
+
+    def build(
+        self,
+        folder: Path,
+        *,
+        preset: str | None,
+        studies: int | None,
+        seed: int,
+        jobs: int,
+        progress: Progress,
+        tables_only: bool = False,
+    ) -> Path:
+        """Generate the data set into a folder of the user's, for ``bench data build``; only where it can be generated.
+
+        Args:
+            folder: empty or absent, or what an interrupted call left.
+            preset: one of `presets`, or None.
+            studies: how many, or None for as many as the preset has.
+            seed: of the generator.
+            jobs: how many processes may be used.
+            progress: called as work goes on.
+            tables_only: write no images.
+        """
+        raise UsageError(f"the data set {type(self).__name__} cannot be generated; name its folder with --data.")
+
+    def expected_gigabytes(self, preset: str | None, studies: int | None) -> float | None:
+        """How much `build` will write, where that is known beforehand."""
+        return None
 
     def excluded_studies(self) -> Mapping[int, str]:
         """Studies that are left out for all approaches alike, each with its reason."""

@@ -36,6 +36,36 @@ class Phantom(DataSet):
             build(folder, preset=size.name, seed=seed, jobs=jobs, progress=progress)
         return folder
 
+    def build(
+        self,
+        folder: Path,
+        *,
+        preset: str | None,
+        studies: int | None,
+        seed: int,
+        jobs: int,
+        progress: Progress,
+        tables_only: bool = False,
+    ) -> Path:
+        """Build a phantom into a folder; see `build.build`."""
+        size, _ = parse_preset(preset)
+        if preset is not None and ":" in preset:
+            raise UsageError(f"--preset {preset}: pass the seed by --seed {preset.partition(':')[2]} here.")
+        return build(
+            folder,
+            preset=size.name,
+            studies=studies,
+            seed=seed,
+            jobs=jobs,
+            progress=progress,
+            tables_only=tables_only,
+        )
+
+    def expected_gigabytes(self, preset: str | None, studies: int | None) -> float | None:
+        """From the mean size of a study of the preset."""
+        size, _ = parse_preset(preset)
+        return size.megabytes * (size.studies if studies is None else studies) / 1000
+
     def floor(self, folder: Path) -> Mapping[str, Any] | None:
         """The score and parts of the true probabilities on the drawn labels."""
         path = folder / "floor.json"

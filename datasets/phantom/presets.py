@@ -21,24 +21,24 @@ class Preset:
         studies: how many there are unless the user says otherwise.
         matrix: "small", "real" or "tiny": from which distribution matrix and slice count are drawn.
         odd: whether each study is forced into one habit or fault.
-        gigabytes: expected size on disk for 100 studies.
+        megabytes: mean size of a study on disk.
     """
 
     name: str
     studies: int
     matrix: str
     odd: bool = False
-    gigabytes: float = 0.2
+    megabytes: float = 0.0
 
 
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("small", 100, "small"),
-        Preset("standard", 500, "small"),
-        Preset("full", 1975, "real"),
-        Preset("odd", 40, "tiny", odd=True),
-        Preset("tiny", 8, "tiny"),
+        Preset("small", 100, "small", megabytes=4.4),
+        Preset("standard", 500, "small", megabytes=4.4),
+        Preset("full", 1975, "real", megabytes=17.0),
+        Preset("odd", 40, "tiny", odd=True, megabytes=1.0),
+        Preset("tiny", 8, "tiny", megabytes=0.8),
     )
 }
 

@@ -1,0 +1,74 @@
+"""``bench data build``: generate a data set as DICOM files and tables."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from bench.cli.options import PathType, plugin_paths
+from bench.errors import DataError
+
+
+@click.command(short_help="Generate a data set as DICOM files and tables.")
+@click.argument("name")
+@click.option("--preset", help="Variant of the data set, such as small, standard, full.  [default: its first]")
+@click.option("--studies", type=int, help="How many studies.  [default: as many as the preset has]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Every study follows from it and its own number.")
+@click.option("--jobs", type=int, help="Worker processes.  [default: one a core]")
+@click.option("-o", "--out", type=PathType, required=True, help="The folder to build in.")
+@click.option("--tables-only", is_flag=True, help="Write no images.")
+@click.option("--plugin", "plugins", type=PathType, multiple=True, help="A plug-in's file or folder.")
+def command(
+    name: str,
+    preset: str | None,
+    studies: int | None,
+    seed: int,
+    jobs: int | None,
+    out: Path,
+    tables_only: bool,
+    plugins: tuple[Path, ...],
+) -> int:
+    """Generate data set NAME into a folder in the competition's layout.
+
+    An interrupted build goes on where it stood when the same command is given again.
+    """
+    from rich.console import Console
+
+    from bench import plugins as registry
+    from bench.console import Screen
+
+    console = Console(stderr=True)
+    dataset = registry.load("datasets", name, plugin_paths(plugins))()
+    gigabytes = None if tables_only else dataset.expected_gigabytes(preset, studies)
+    if gigabytes is not None:
+        console.print(f"about {gigabytes:.1f} GB will be written to {out.resolve()}", highlight=False, soft_wrap=True)
+        _check_space(out, gigabytes)
+    with Screen(console) as screen:
+        folder = dataset.build(
+            out,
+            preset=preset,
+            studies=studies,
+            seed=seed,
+            jobs=jobs or os.cpu_count() or 1,
+            progress=screen.prepare,
+            tables_only=tables_only,
+        )
+    click.echo(str(folder))
+    return 0
+
+
+def _check_space(out: Path, gigabytes: float) -> None:
+    """Refuse to begin what the disk cannot hold; what an earlier call wrote there counts as done."""
+    existing = out.resolve()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free / 1e9
+    written = sum(path.stat().st_size for path in out.rglob("*.dcm")) / 1e9 if out.is_dir() else 0.0
+    if gigabytes - written > free:
+        raise DataError(
+            f"{existing} has {free:.1f} GB free and this needs about {gigabytes - written:.1f} GB more. "
+            "Name a folder on another disk with -o, or ask for fewer --studies."
+        )

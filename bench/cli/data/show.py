@@ -1,0 +1,83 @@
+"""``bench data show``: a study's contact sheet."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli.options import PathType, default_cache, plugin_paths
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.dataset import DataSet
+
+
+@click.command(short_help="Draw a study's contact sheet.")
+@click.argument("study", type=int)
+@click.option(
+    "--dataset", help="Data set, with its preset: phantom:standard.  [default: phantom, or what --data holds]"
+)
+@click.option("--data", type=PathType, help="A folder in the competition's layout.")
+@click.option("-o", "--out", type=PathType, help="The PNG to write.  [default: study-STUDY.png]")
+@click.option("--cache-dir", type=PathType, help="Where generated data and prepared images lie.")
+@click.option("--plugin", "plugins", type=PathType, multiple=True, help="A plug-in's file or folder.")
+def command(
+    study: int,
+    dataset: str | None,
+    data: Path | None,
+    out: Path | None,
+    cache_dir: Path | None,
+    plugins: tuple[Path, ...],
+) -> int:
+    """Draw STUDY on one page: slices of three planes, the annotators' points, the grades.
+
+    STUDY is a study id; a number below 1000 means the n-th study in ascending order, from 0.
+    """
+    from rich.console import Console
+
+    from bench import plugins as registry
+    from bench.cohort import grades_of
+    from bench.console import Screen
+    from bench.contact_sheet import draw_sheet
+    from bench.imaging.preparation import prepare
+    from bench.opening import check_folder
+    from bench.tables import read_tables
+
+    cache = (cache_dir or default_cache()).resolve()
+    jobs = os.cpu_count() or 1
+    with Screen(Console(stderr=True)) as screen:
+        folder = data
+        if dataset is not None or data is None:
+            name, _, preset = (dataset or "phantom").partition(":")
+            source: DataSet = registry.load("datasets", name, plugin_paths(plugins))()
+            folder = source.locate(preset=preset or None, data=data, cache=cache, jobs=jobs, progress=screen.prepare)
+        assert folder is not None
+        check_folder(folder)
+        tables = read_tables(folder)
+        number = _study_number(study, [int(one) for one in tables.labels.index], folder)
+        series = tables.series[tables.series["study_id"] == number]
+        prepared = prepare(folder, series, cache=cache, jobs=1, progress=screen.prepare)
+    found = [one for one in prepared.studies if one.study_id == number]
+    if not found:
+        why = "; ".join(f"{fault.path}: {fault.what}" for fault in prepared.faults[:3]) or "it has no series"
+        raise UsageError(f"study {number} of {folder} has no image that can be read ({why}).")
+    path = out or Path(f"study-{number}.png")
+    points = tables.points[tables.points["study_id"] == number]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw_sheet(path, found[0], prepared.volumes, grades_of(tables.labels.loc[[number]])[0], points)
+    click.echo(str(path))
+    return 0
+
+
+def _study_number(study: int, known: list[int], folder: Path) -> int:
+    if study in known:
+        return study
+    if 0 <= study < min(len(known), 1000):
+        return sorted(known)[study]
+    raise UsageError(
+        f"there is no study {study} in {folder}, which holds {len(known)} studies: "
+        f"{', '.join(map(str, sorted(known)[:3]))}, ... A number from 0 to {min(len(known), 1000) - 1} means the n-th."
+    )
