@@ -62,7 +62,7 @@ def resolve(
     if not files:
         name, values = NO_PRESET, {}
     elif preset in files:
-        name, values = preset, _read(files[preset])
+        name, values = preset, _preset(files, preset)
     else:
         raise unknown(f"preset of {plugin.name}", preset, files)
     if ablation is not None:
@@ -107,6 +107,19 @@ def resolve_remembered(plugin: Plugin, memory: Path, **options: Any) -> tuple[st
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal configurations give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _preset(files: Mapping[str, Path], name: str) -> dict[str, Any]:
+    """A preset's values, on top of those of the preset that it ``extends``, if it does."""
+    values = _read(files[name])
+    parent = values.pop("extends", None)
+    if parent is None:
+        return values
+    if parent not in files or parent == name:
+        raise unknown(f"preset, which {files[name].name} extends,", str(parent), set(files) - {name})
+    extended = _preset({other: path for other, path in files.items() if other != name}, parent)
+    _merge(extended, values)
+    return extended
 
 
 def _read(path: Path) -> dict[str, Any]:

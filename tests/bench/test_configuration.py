@@ -114,3 +114,13 @@ def test_what_was_resolved_is_remembered_until_anything_changes(plugin: Plugin, 
     source.write_text(source.read_text().replace("folds: int", "folds: float"))
     assert ask() == {"folds": 3.0, "severity": {}}
     assert imports == [True, False, True, True, True]
+
+
+def test_preset_that_extends_another(plugin: Plugin) -> None:
+    (plugin.folder() / "smoke.toml").write_text("extends = 'quick'\n[severity]\nepochs = 1\n")
+    assert values(plugin, preset="smoke") == {
+        "severity": {"backbone": "test_resnet", "epochs": 1}, "folds": 2, "tags": []
+    }  # fmt: skip
+    (plugin.folder() / "quick.toml").write_text("extends = 'smoke'")
+    with pytest.raises(UsageError, match="unknown preset, which quick.toml extends, 'smoke'"):
+        values(plugin, preset="smoke")
