@@ -1,28 +1,27 @@
-"""How a study is scanned: which series there are, where their slices lie, matrix, spacing and instance order."""
+"""How a study is scanned: which series there are, how their slices are numbered, and with what sequence."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 
-from .canvas import FloatArray
+from .labels import label_statistics
 from .patient import Patient
 from .presets import Preset
-from .spine import FIRST_LEVEL, S1
+from .stacks import Block, Layout, axial_layout, sagittal_layout
 from .streams import series_number, stream
 from .tissue import Sequence, draw_sequence
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
-    """Slices of one angle: parallel planes at even distances, from right to left or from head to foot."""
-
-    origins: FloatArray  # (S, 3)
-    along_x: FloatArray
-    along_y: FloatArray
+# Shares in the real data (label_statistics.json; FACTS of the coordinate tables)
+_LEFT_TO_RIGHT = 0.36  # studies whose sagittal instances run from the patient's left to the right
+_FOOT_TO_HEAD = 0.10
+_STIR = 0.12
+_THREE_TESLA = 0.35
+_GAPS = {SAGITTAL_T1: 1 / 1980, SAGITTAL_T2: 2 / 1974, AXIAL_T2: 8 / 2340}
+_OTHER_T2_GEOMETRY = 0.25  # T2 planned apart from T1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +36,7 @@ class SeriesPlan:
     spacing: float
     thickness: float
     pitch: float  # mm from one slice to the next
+    wrapped: int  # rows of pixels at head and foot that fold over to the other end
     instance_numbers: tuple[int, ...]  # of the blocks' slices, one after another
 
     def __len__(self) -> int:
@@ -44,99 +44,60 @@ class SeriesPlan:
 
 
 def plan_study(seed: int, index: int, patient: Patient, preset: Preset, out_of_view: int) -> list[SeriesPlan]:
-    """All series of study ``index``, in ascending order of nothing in particular."""
+    """All series of study ``index``: T1, T2, axial.
+
+    Args:
+        seed: of the phantom.
+        index: of the study.
+        patient: who is scanned.
+        preset: which matrix sizes to use.
+        out_of_view: how many upper levels the axial series do not reach.
+    """
     random = stream(seed, index, "acquisition")
-    tesla = 1.5 if random.random() < 0.65 else 3.0
-    reverse = bool(random.random() < 0.36)
-    sagittal = _sagittal_geometry(patient, preset, random)
-    plans = []
-    for number, description in enumerate((SAGITTAL_T1, SAGITTAL_T2)):
-        stir = description == SAGITTAL_T2 and random.random() < 0.12
+    tesla = 3.0 if random.random() < _THREE_TESLA else 1.5
+    reverse = bool(random.random() < _LEFT_TO_RIGHT)
+    layout = sagittal_layout(patient, preset, random)
+    plans: list[SeriesPlan] = []
+    for description in (SAGITTAL_T1, SAGITTAL_T2):
+        if description == SAGITTAL_T2 and random.random() < _OTHER_T2_GEOMETRY:
+            layout = sagittal_layout(patient, preset, random)
+        stir = description == SAGITTAL_T2 and random.random() < _STIR
         sequence = draw_sequence(description, tesla, random, stir=stir)
-        plans.append(_sagittal(series_number(seed, index, number), description, sequence, sagittal, reverse))
-    axial = _axial_blocks(patient, preset, random, out_of_view)
-    split = len(axial[0]) > 1 and random.random() < 0.17
-    groups = [axial[0]] if not split else [axial[0][: len(axial[0]) // 2], axial[0][len(axial[0]) // 2 :]]
+        # Instance 1 is the patient's rightmost slice in most studies, the leftmost in the others
+        plans += [
+            _series(description, sequence, layout, reverse, random) for _ in range(_series_count(description, random))
+        ]
+    layout = axial_layout(patient, preset, random, out_of_view)
+    reverse = bool(random.random() < _FOOT_TO_HEAD)
     sequence = draw_sequence(AXIAL_T2, tesla, random)
-    for number, blocks in enumerate(groups):
-        count = sum(len(block.origins) for block in blocks)
-        plans.append(
-            SeriesPlan(
-                series_number(seed, index, 2 + number), AXIAL_T2, sequence, tuple(blocks), axial[1], axial[2], axial[3],
-                axial[4], tuple(range(1, count + 1)),
-            )
-        )  # fmt: skip
-    return plans
+    parts = layout.parts(_series_count(AXIAL_T2, random))
+    plans += [_series(AXIAL_T2, sequence, part, reverse, random) for part in parts]
+    return [replace(plan, series_id=series_number(seed, index, number)) for number, plan in enumerate(plans)]
 
 
-def _sagittal_geometry(patient: Patient, preset: Preset, random: np.random.Generator) -> dict:
-    matrix = {"small": int(random.choice([224, 256, 256, 288])), "tiny": 96}.get(preset.matrix) or int(
-        random.choice([512, 320, 384, 448, 256], p=[0.41, 0.23, 0.19, 0.12, 0.05])
-    )
-    field = float(np.clip(random.normal(304, 26), 236, 390))
-    count = int(np.clip(round(random.normal(16, 1.6)), 12, 22))
-    thickness = float(random.choice([3.5, 4.0, 4.0, 4.5]))
-    pitch = thickness * random.uniform(1.05, 1.15)
-    # Enough slices to see both foramina
-    count = max(count, int(np.ceil(58 / pitch)))
-    spine = patient.spine
-    middle = spine.level(2).frame.to_world([0.0, spine.level(2).depth / 2, 0.0])
-    left_edge = middle[1] - field * (0.527 + random.normal(0, 0.047))
-    top_edge = middle[2] + field * (0.526 + random.normal(0, 0.052))
-    side = float(np.mean([spine.level(level).frame.origin[0] for level in range(5)])) + random.normal(0, 1.5)
-    return {
-        "matrix": matrix, "field": field, "count": count, "thickness": thickness, "pitch": pitch,
-        "corner": np.array([side, left_edge, top_edge]),
-    }  # fmt: skip
+def _series_count(description: str, random: np.random.Generator) -> int:
+    """How many series of a kind a study has, drawn from the real counts."""
+    counts = label_statistics()["series_per_study"][description]
+    numbers, weights = [int(number) for number in counts], np.array([*counts.values()], dtype=float)
+    return int(random.choice(numbers, p=weights / weights.sum()))
 
 
-def _sagittal(series_id: int, description: str, sequence: Sequence, geometry: dict, reverse: bool) -> SeriesPlan:
-    count, pitch = geometry["count"], geometry["pitch"]
-    offsets = (np.arange(count) - (count - 1) / 2) * pitch
-    origins = geometry["corner"] + offsets[:, None] * np.array([1.0, 0.0, 0.0])
-    block = Block(origins, np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, -1.0]))
-    # Instance 1 is the patient's rightmost slice in most studies, the leftmost in the others
-    numbers = tuple(range(count, 0, -1)) if reverse else tuple(range(1, count + 1))
-    spacing = geometry["field"] / geometry["matrix"]
+def _series(
+    description: str, sequence: Sequence, layout: Layout, reverse: bool, random: np.random.Generator
+) -> SeriesPlan:
+    count = sum(len(block.origins) for block in layout.blocks)
+    numbers = np.arange(1, count + 1)
+    if random.random() < _GAPS[description]:
+        numbers[int(random.integers(1, count)) if count > 1 else 0 :] += int(random.integers(1, 6))
     return SeriesPlan(
-        series_id, description, sequence, (block,), (geometry["matrix"],) * 2, spacing, geometry["thickness"], pitch,
-        numbers,
-    )  # fmt: skip
-
-
-def _axial_blocks(
-    patient: Patient, preset: Preset, random: np.random.Generator, out_of_view: int
-) -> tuple[list[Block], tuple[int, int], float, float, float]:
-    matrix = {"small": int(random.choice([192, 208, 224])), "tiny": 80}.get(preset.matrix) or int(
-        random.choice([512, 320, 384, 256], p=[0.35, 0.35, 0.2, 0.1])
+        series_id=0,
+        description=description,
+        sequence=sequence,
+        blocks=layout.blocks,
+        shape=layout.shape,
+        spacing=layout.spacing,
+        thickness=layout.thickness,
+        pitch=layout.pitch,
+        wrapped=layout.wrapped,
+        instance_numbers=tuple(int(number) for number in (numbers[::-1] if reverse else numbers)),
     )
-    field = float(np.clip(random.normal(188, 14), 160, 230))
-    thickness = float(random.choice([3.5, 4.0, 4.0, 4.5]))
-    pitch = thickness * random.uniform(1.02, 1.15)
-    spine = patient.spine
-    centre_y = random.normal(8, 5)
-    levels = range(out_of_view, 5)
-    blocks = []
-    if random.random() < 0.45:
-        for level in levels:
-            disc = spine.level(level)
-            angle = np.arcsin(np.clip(disc.frame.axes[1][2], -0.6, 0.6)) * random.uniform(0.85, 1.0)
-            middle = disc.frame.to_world([0.0, disc.depth / 2, random.normal(0, 0.6)])
-            blocks.append(_axial_block(middle, centre_y, angle, int(random.integers(4, 7)), pitch, field))
-    else:
-        top = spine.bodies[FIRST_LEVEL + out_of_view].frame.origin[2] + (6 if not out_of_view else -14)
-        bottom = spine.bodies[S1].frame.origin[2] - 2
-        count = int(np.ceil((top - bottom) / pitch)) + 1
-        middle = spine.canal_front((top + bottom) / 2)
-        angle = np.deg2rad(random.normal(3, 4))
-        blocks.append(_axial_block(middle, centre_y, angle, count, pitch, field))
-    return blocks, (matrix, matrix), field / matrix, thickness, pitch
-
-
-def _axial_block(middle: FloatArray, centre_y: float, angle: float, count: int, pitch: float, field: float) -> Block:
-    along_x = np.array([1.0, 0.0, 0.0])
-    along_y = np.array([0.0, np.cos(angle), np.sin(angle)])
-    down = -np.cross(along_x, along_y)
-    corner = middle - along_x * field / 2 - along_y * (field / 2 - centre_y)
-    offsets = (np.arange(count) - (count - 1) / 2) * pitch
-    return Block(corner + offsets[:, None] * down, along_x, along_y)

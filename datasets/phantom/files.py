@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
-from .acquisition import Block, SeriesPlan
+from .acquisition import SeriesPlan
 from .spoiling import Spoil, nothing
+from .stacks import Block
 
 # The competition's files call themselves so, though each holds one frame with its geometry at the top.
 _ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"

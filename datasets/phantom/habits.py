@@ -13,10 +13,11 @@ import numpy as np
 from bench.targets import AXIAL_T2, LEVELS, MISSING, SAGITTAL_T1, SAGITTAL_T2, TARGETS
 
 from . import spoiling
-from .acquisition import Block, SeriesPlan
+from .acquisition import SeriesPlan
 from .annotators import Point
 from .labels import Severities
 from .spoiling import Spoil
+from .stacks import Block
 
 Plans = list[SeriesPlan]
 
@@ -96,7 +97,7 @@ def _axial_in_parts(plans: Plans) -> Plans:
         rows = [int(row) for row in np.array_split(np.arange(len(axial)), 4)[part]]
         piece = _keep_slices(axial, lambda _, rows=rows: rows)  # type: ignore[misc]
         numbers = tuple(range(1, len(piece) + 1))
-        result.append(replace(piece, series_id=axial.series_id // 10 * 10 + 4 + part, instance_numbers=numbers))
+        result.append(replace(piece, series_id=axial.series_id // 10 * 10 + 5 + part, instance_numbers=numbers))
     return result
 
 
@@ -130,7 +131,7 @@ def _three_levels_plans(plan: SeriesPlan) -> SeriesPlan:
     rows, columns = plan.shape
     lost = rows * 9 // 20
     blocks = tuple(Block(b.origins + b.along_y * plan.spacing * lost, b.along_x, b.along_y) for b in plan.blocks)
-    return replace(plan, blocks=blocks, shape=(rows - lost, columns))
+    return replace(plan, blocks=blocks, shape=(rows - lost, columns), wrapped=0)
 
 
 HABITS: tuple[Habit, ...] = (

@@ -40,6 +40,7 @@ class Person:
     conus: float  # height of the tip of the cord above the middle of L1, mm
     degeneration: FloatArray  # (5,) 0 to 1, of each disc, from L1/L2 to L5/S1
     disc_height: FloatArray  # (5,)
+    transitional: bool  # the first sacral segment partly free, with a disc of its own
     vertebra_jitter: FloatArray  # (12, 3) small individual differences of each vertebra: width, depth, height
 
 
@@ -75,5 +76,6 @@ def draw_person(seed: int, index: int, steps: FloatArray) -> Person:
         conus=random.normal(0, 12),
         degeneration=degeneration,
         disc_height=disc_height,
+        transitional=bool(random.random() < 0.06),
         vertebra_jitter=random.normal(1, 0.025, (12, 3)),
     )

@@ -115,6 +115,8 @@ def _inclinations(person: Person) -> FloatArray:
 
 def _disc_heights(person: Person) -> FloatArray:
     others = np.array(_OTHER_DISCS) * person.size
+    if person.transitional:
+        others[FIRST_LEVEL] = 6.0 * person.size
     return np.concatenate([others[:FIRST_LEVEL], person.disc_height, others[FIRST_LEVEL:]])
 
 

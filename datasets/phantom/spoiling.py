@@ -1,4 +1,4 @@
-"""What befalls finished files: broken, lost, doubled or mislabelled ones. Each works on one study's unfinished folder."""
+"""What befalls finished files: broken, lost or mislabelled ones. Each works on one study's unfinished folder."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def nearest(stacks: Mapping[int, Stack], description: str, world: FloatArray) ->
 
 
 def crop_bag(here: Stack | None, at: int, world: FloatArray, condition: str, side: str | None) -> NDArray[np.uint8]:
-    """(5, 48, 48) crops of neighbouring slices, mirrored so that the outside of the body looks the same on each side."""
+    """(5, 48, 48) crops of neighbouring slices, mirrored so that outside is the same on each side."""
     bag = np.zeros((_BAG, SIDE_PX, SIDE_PX), dtype=np.uint8)
     if here is None:
         return bag
