@@ -161,7 +161,9 @@ def _explain(error: ValidationError, config_class: type[BaseModel], approach: st
             keys = _keys(config_class)
             close = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
             guess = f" Did you mean {close[0]!r}?" if close else ""
-            lines.append(f"{approach} has no setting {key!r}.{guess} There is: {', '.join(keys)}.")
+            there_is = f"There is: {', '.join(keys)}." if keys else "It has none at all."
+            aside = f" Write {approach}:... or another approach's name before a setting that is for one alone."
+            lines.append(f"{approach} has no setting {key!r}.{guess} {there_is}{aside}")
         else:
             lines.append(f"{approach}: {key or 'the configuration'} = {problem['input']!r}: {problem['msg']}.")
     return "\n".join(lines)

@@ -80,11 +80,24 @@ def resolve_approaches(request: Request) -> list[tuple[str, str, str]]:
     resolved = []
     for name in request.approaches:
         plugin = plugins.find("approaches", name, request.plugins)
-        for ablation in request.ablations or (None,):
-            options = {"preset": request.preset, "ablation": ablation, "overrides": request.overrides}
+        overrides = _meant_for(name, request.overrides, request.approaches)
+        for ablation in _meant_for(name, request.ablations, request.approaches) or (None,):
+            options = {"preset": request.preset, "ablation": ablation, "overrides": overrides}
             memory = request.cache / "configurations"
             resolved.append((name, *configuration.resolve_remembered(plugin, memory, **options)))
     return list(dict.fromkeys(resolved))
+
+
+def _meant_for(name: str, values: Sequence[str], approaches: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``value`` and ``approach:value`` that are for one approach, the prefix taken off."""
+    meant = []
+    for value in values:
+        prefix, colon, rest = value.partition(":")
+        if not colon or prefix not in approaches:
+            meant.append(value)
+        elif prefix == name:
+            meant.append(rest)
+    return tuple(meant)
 
 
 def open_data(request: Request, progress: Progress) -> tuple[str, Path, DataSet, Opened]:

@@ -27,8 +27,12 @@ numbers = Listed(float, "numbers")
 @click.option("--dataset", default="phantom", show_default=True, help="Data set, with its preset: phantom:standard.")
 @click.option("--data", type=PathType, help="The data set's folder, where it is not generated.")
 @click.option("--preset", default="quick", show_default=True, help="Preset of the approaches: quick, standard, paper.")
-@click.option("--ablation", "ablations", type=words, multiple=True, help="Named changes of the approach's own.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting of the preset.")
+@click.option(
+    "--ablation", "ablations", type=words, multiple=True, help="Named changes of the approach's own, or approach:name."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting, or approach:key=value."
+)
 @click.option("--folds", default="5", show_default=True, help="How many folds, or a CSV with study_id,fold.")
 @click.option("--fold", "only_folds", type=integers, multiple=True, help="Run these folds alone.")
 @click.option("--seed", "seeds", type=integers, multiple=True, help="One or more seeds of training.  [default: 0]")

@@ -271,6 +271,25 @@ def test_wrong_use_is_explained(suite: Suite, words: list[str], message: str) ->
     assert "Traceback" not in output
 
 
+def test_settings_for_one_of_several_approaches(suite: Suite) -> None:
+    suite.run("--set", "brightness:epochs=2", "--fold", "0", approach="brightness,prior")
+    epochs = {job.approach: json.loads(job.config).get("epochs") for job in suite.jobs()}
+    assert epochs == {"brightness": 2, "prior": None}
+    output = suite.run("--set", "epochs=2", approach="brightness,prior", code=2)
+    assert "prior has no setting 'epochs'. It has none at all." in output
+
+
+@pytest.mark.slow
+def test_ray_runs_the_same_jobs(suite: Suite, tmp_path: Path, session_cache: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is an extra: pip install -e '.[ray]'")
+    suite.run("--executor", "ray", "--set", "epochs=2")
+    local = Suite(tmp_path / "local", session_cache)
+    local.run("--set", "epochs=2")
+    assert suite.predictions() == local.predictions()
+    output = suite.run("--executor", "ray", "--set", "misbehave=die", "--fold", "0", code=1)
+    assert "failed" in output
+
+
 def test_unknown_approach_is_guessed(suite: Suite) -> None:
     assert "Did you mean 'brightness'?" in suite.run(approach="brightnes", code=2)
 
