@@ -105,8 +105,8 @@ def _remarks(comparison: Comparison) -> list[str]:
     for difference in comparison.differences[:10]:
         low, high = difference.paired.interval
         remarks.append(
-            f"{difference.first} against {difference.second}: {difference.paired.difference:+.4f} "
-            f"[{low:+.4f}, {high:+.4f}], p = {p_text(difference.p_adjusted)}: {difference.verdict}."
+            f"{difference.first} against {difference.second}: {difference.verdict} "
+            f"({difference.paired.difference:+.4f} [{low:+.4f}, {high:+.4f}], p {p_text(difference.p_adjusted)})."
         )
     if len(comparison.differences) > 10:
         remarks.append(f"{len(comparison.differences) - 10} more pairs stand in the report.")
@@ -120,5 +120,5 @@ def _remarks(comparison: Comparison) -> list[str]:
 
 
 def p_text(p: float) -> str:
-    """A p-value to the digits that mean something."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    """A p-value to the digits that mean something, with its sign: ``= 0.031``, ``< 0.001``."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -31,3 +36,75 @@ def real_data() -> Path:
     if not named:
         pytest.skip("BENCH_REAL_DATA is unset: it names a folder of real tables and MR files that the project lacks")
     return Path(named)
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> Callable[..., Path]:
+    """A store of made-up results; see `_fill_store` for what can be asked for."""
+
+    def make(sharpness: Mapping[str, float], **options: Any) -> Path:
+        store = tmp_path / "runs"
+        _fill_store(store, sharpness, **options)
+        return store
+
+    return make
+
+
+def _fill_store(
+    store: Path,
+    sharpness: Mapping[str, float],
+    *,
+    dataset: str = "phantom:small",
+    studies: int = 40,
+    folds: int = 4,
+    seeds: Sequence[int] = (0,),
+    floor: float | None = 0.3,
+    missing: Collection[tuple[str, int, int]] = (),
+    failed: Collection[tuple[str, int, int]] = (),
+) -> None:
+    """Fill a store with finished jobs.
+
+    Args:
+        store: the folder.
+        sharpness: approach -> how clearly it sees the true grades (0: not at all).
+        missing: (approach, seed, fold) of jobs that were never started.
+        failed: the same of jobs that failed.
+    """
+    from bench.approach import Predictions
+    from bench.folds import fold_csv, fold_hash, make_folds
+    from bench.jobs import Job
+    from bench.predictions import write_predictions
+    from bench.storage import write_json, write_text
+    from bench.store import FAILED, RESULT, finish, write_job
+    from bench.targets import SEVERITIES, TARGET_NAMES
+
+    random = np.random.default_rng(7)
+    study_ids = 4_000_000_000 + 11 * np.arange(studies)
+    grades = random.choice([0, 1, 2], p=[0.7, 0.2, 0.1], size=(studies, 25)).astype(np.int8)
+    split = make_folds(study_ids, grades, folds)
+    labels = pd.DataFrame(np.array(SEVERITIES)[grades], columns=list(TARGET_NAMES), index=study_ids)
+    for number, (approach, sharp) in enumerate(sharpness.items()):
+        for seed, fold in itertools.product(seeds, range(folds)):
+            if (approach, seed, fold) in missing:
+                continue
+            job = Job(approach, "quick", "{}", dataset, "data", "d" * 64, folds, fold_hash(split), fold, seed)
+            folder = job.folder(store)
+            split_folder = folder.parents[2]
+            write_text(split_folder / "folds.csv", fold_csv(split))
+            write_text(split_folder / "labels.csv", labels.to_csv(index_label="study_id"))
+            known = None if floor is None else {"score": floor, "parts": {"spinal": floor}}
+            about = {"floor": known, "excluded": {"77": "no readable series"}, "data_hash": "d" * 64}
+            write_json(split_folder / "dataset.json", about)
+            write_job(folder, job, {"source of bench.training": "a"}, threads=2)
+            if (approach, seed, fold) in failed:
+                write_json(folder / FAILED, {"status": "failed", "reason": "out of memory"})
+                continue
+            held_out = split["fold"].to_numpy() == fold
+            noise = np.random.default_rng([number, seed, fold]).standard_normal((int(held_out.sum()), 25, 3))
+            said = np.exp(noise + sharp * np.eye(3)[grades[held_out]]) * [1, 2, 4]
+            said /= said.sum(axis=-1, keepdims=True)
+            write_predictions(folder, Predictions(study_ids[held_out], said))
+            cost = {"fit_seconds": 10.0, "predict_seconds": 2.0, "peak_memory_mb": 500.0 + fold}
+            made = {"threads": 2, "hardware": {"device": "cpu"}, "command": f"bench run --approach {approach}"}
+            write_json(folder / RESULT, {"schema_version": 1, "status": "done", **cost, **made})
+            finish(folder)

@@ -124,7 +124,23 @@ def cost(comparison: Comparison) -> dict[str, Any]:
         }
         for result in results
     ]
+    _place_tags(points)
     return {"points": points, "across": across.ticks, "up": up.ticks}
+
+
+def _place_tags(points: list[dict[str, Any]]) -> None:
+    """Choose each label's side (``before``) and height (``tag``) so that it covers no other label and no point."""
+    placed: list[dict[str, Any]] = []
+    for point in sorted(points, key=lambda point: point["y"]):
+        level = [other for other in points if other is not point and abs(other["y"] - point["y"]) < 5]
+        obstructed = any(0 <= point["x"] - other["x"] < 20 for other in level)
+        point["before"] = point["x"] > 55 and not (obstructed and point["x"] < 85)
+        point["tag"] = point["y"]
+        for other in sorted(placed, key=lambda other: other["tag"]):
+            same_side = other["before"] == point["before"]
+            if same_side and abs(other["x"] - point["x"]) < 20 and abs(other["tag"] - point["tag"]) < 7:
+                point["tag"] = other["tag"] + 7
+        placed.append(point)
 
 
 def _hint(label: str, score: float, interval: tuple[float, float]) -> str:

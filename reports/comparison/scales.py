@@ -48,7 +48,7 @@ def linear(values: Iterable[float], *, ticks: int = 5, margin: float = 0.06) -> 
 def of_durations(seconds: Iterable[float]) -> Scale:
     """A logarithmic axis of seconds, ticks at spans of time that people name."""
     values = [max(value, 0.1) for value in seconds]
-    bare = Scale(min(values) / 1.8, max(values) * 1.8, logarithmic=True)
+    bare = Scale(min(values) / 2.5, max(values) * 2.5, logarithmic=True)
     named = (0.1, 1, 10, 60, 600, 3600, 6 * 3600, 24 * 3600, 240 * 3600)
     inside = [mark for mark in named if bare.low <= mark <= bare.high]
     if len(inside) < 2:

@@ -1,0 +1,164 @@
+"""From jobs in a store to a comparison: pooling, the prior, differences, and what is not mixed."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.comparison import compare, compare_each
+from bench.errors import DataError, UsageError
+from bench.metric import score
+from bench.stats import prior_probabilities
+from bench.store import StoredJob, stored_jobs
+from bench.targets import PROBABILITY_COLUMNS, SEVERITIES, TARGET_NAMES
+
+
+def split_folder(store: Path) -> Path:
+    return next(store.rglob("folds.csv")).parent
+
+
+def test_the_headline_is_the_metric_of_all_folds_together(make_store) -> None:
+    store = make_store({"mil": 2.0})
+    (result,) = compare(stored_jobs(store)).approaches
+    labels = pd.read_csv(split_folder(store) / "labels.csv")
+    predictions = pd.concat(pd.read_csv(path) for path in store.rglob("predictions.csv"))
+    expected = score(labels, predictions)
+    assert result.estimate.score == pytest.approx(expected.score)
+    assert result.estimate.parts == pytest.approx(expected.parts)
+    assert result.estimate.interval[0] < expected.score < result.estimate.interval[1]
+    assert result.complete
+    assert result.studies == 40
+    for fold in result.folds:
+        path = next(store.rglob(f"fold{fold.fold}/predictions.csv"))
+        own = pd.read_csv(path)
+        studies = own["row_id"].str.split("_").str[0].astype(np.int64)
+        assert fold.score == pytest.approx(score(labels[labels["study_id"].isin(studies)], own).score)
+        assert fold.studies == studies.nunique()
+    assert result.fold_mean == pytest.approx(np.mean([fold.score for fold in result.folds]))
+    assert result.fold_spread == pytest.approx(np.std([fold.score for fold in result.folds], ddof=1))
+
+
+def test_the_prior_of_each_fold_is_learnt_from_the_others(make_store) -> None:
+    store = make_store({"mil": 2.0})
+    comparison = compare(stored_jobs(store))
+    labels = pd.read_csv(split_folder(store) / "labels.csv")
+    fold = pd.read_csv(split_folder(store) / "folds.csv").set_index("study_id")["fold"]
+    grades = labels[list(TARGET_NAMES)].replace({word: i for i, word in enumerate(SEVERITIES)}).to_numpy(np.int8)
+    rows = []
+    for study in labels["study_id"]:
+        said = prior_probabilities(grades[(fold.loc[labels["study_id"]] != fold[study]).to_numpy()])
+        rows += [[f"{study}_{name}", *said[index]] for index, name in enumerate(TARGET_NAMES)]
+    submission = pd.DataFrame(rows, columns=["row_id", *PROBABILITY_COLUMNS])
+    assert comparison.prior.score == pytest.approx(score(labels, submission).score)
+    (result,) = comparison.approaches
+    assert result.skill == pytest.approx((result.prior - result.estimate.score) / (result.prior - 0.3))
+    assert result.beats_prior
+
+
+def test_costs_are_summed_over_folds_and_memory_is_the_greediest_jobs(make_store) -> None:
+    (result,) = compare(stored_jobs(make_store({"mil": 2.0}, seeds=(0, 1)))).approaches
+    assert result.fit_seconds == pytest.approx(40.0)
+    assert result.predict_seconds == pytest.approx(8.0)
+    assert result.peak_memory_mb == 503.0
+
+
+def test_a_clear_difference_is_found_and_the_like_are_not_separated(make_store) -> None:
+    comparison = compare(stored_jobs(make_store({"sharp": 3.0, "like": 3.0, "blunt": 0.5})), resamples=2000)
+    verdicts = {frozenset((d.first, d.second)): d for d in comparison.differences}
+    assert verdicts[frozenset(("sharp-quick", "like-quick"))].verdict == "not separable"
+    assert verdicts[frozenset(("sharp-quick", "blunt-quick"))].verdict == "sharp-quick is better"
+    assert all(d.p_adjusted >= d.paired.p for d in comparison.differences)
+    assert [result.approach for result in comparison.approaches][-1] == "blunt"
+
+
+def test_nothing_is_ranked_with_one_seed_and_the_notes_say_why(make_store) -> None:
+    comparison = compare(stored_jobs(make_store({"sharp": 3.0, "blunt": 0.5})), resamples=500)
+    assert not comparison.ranked
+    assert all(comparison.rank(result) is None for result in comparison.approaches)
+    assert "for these trained models, not for the approaches" in comparison.notes[0]
+
+
+def test_several_seeds_rank_what_is_separable(make_store) -> None:
+    store = make_store({"sharp": 3.0, "like": 3.0, "blunt": 0.5}, seeds=(0, 1, 2))
+    comparison = compare(stored_jobs(store), resamples=2000)
+    assert {result.approach: comparison.rank(result) for result in comparison.approaches} == {
+        "sharp": 1,
+        "like": 1,
+        "blunt": 3,
+    }
+    assert comparison.approaches[0].seeds == (0, 1, 2)
+    fold = comparison.approaches[0].folds[0]
+    assert fold.score == pytest.approx(np.mean(list(fold.by_seed.values())))
+
+
+def test_an_incomplete_approach_is_marked_and_compared_on_common_studies_alone(make_store) -> None:
+    store = make_store({"whole": 2.0, "part": 2.5}, missing={("part", 0, 3)})
+    comparison = compare(stored_jobs(store), resamples=500)
+    whole, part = comparison.approaches
+    assert (whole.approach, part.approach) == ("whole", "part")  # complete ones first, whatever the score
+    assert not part.complete
+    assert "incomplete: 3 of 4 folds finished (fold 0, 1, 2)" in part.notes
+    assert part.studies < whole.studies == 40
+    (difference,) = comparison.differences
+    assert difference.studies == part.studies
+    alone = compare([job for job in stored_jobs(store) if job.fold != 3], resamples=500)
+    scores = {result.approach: result.estimate.score for result in alone.approaches}
+    assert difference.paired.difference == pytest.approx(scores["whole"] - scores["part"])
+    assert any("different folds finished" in note for note in comparison.notes)
+
+
+def test_approaches_without_a_common_study_are_not_compared(make_store) -> None:
+    missing = {("first", 0, 0), ("first", 0, 1), ("second", 0, 2), ("second", 0, 3)}
+    comparison = compare(stored_jobs(make_store({"first": 2.0, "second": 2.0}, missing=missing)), resamples=200)
+    assert comparison.differences == ()
+
+
+def test_a_seed_that_lacks_a_fold_is_left_out_and_said(make_store) -> None:
+    store = make_store({"mil": 2.0}, seeds=(0, 1), missing={("mil", 1, 2)})
+    (result,) = compare(stored_jobs(store), resamples=200).approaches
+    assert result.seeds == (0,)
+    assert result.complete
+    assert any("seed 1" in note for note in result.notes)
+
+
+def test_failed_jobs_count_nowhere_and_are_named(make_store) -> None:
+    comparison = compare(stored_jobs(make_store({"mil": 2.0}, failed={("mil", 0, 1)})), resamples=200)
+    assert [(job.status, job.reason) for job in comparison.unfinished] == [("failed", "out of memory")]
+    assert not comparison.approaches[0].complete
+    assert comparison.excluded == {77: "no readable series"}
+
+
+def test_results_of_different_sources_are_told(make_store) -> None:
+    store = make_store({"mil": 2.0})
+    jobs = stored_jobs(store)
+    changed = StoredJob(**{**vars_of(jobs[0]), "fingerprint": {"source of bench.training": "b"}})
+    (result,) = compare([changed, *jobs[1:]], resamples=200).approaches
+    assert any("source of bench.training" in note for note in result.notes)
+
+
+def vars_of(job: StoredJob) -> dict[str, object]:
+    return {name: getattr(job, name) for name in job.__dataclass_fields__}
+
+
+def test_data_sets_are_never_compared_with_each_other(make_store) -> None:
+    store = make_store({"mil": 2.0})
+    make_store({"mil": 2.0, "sequence": 2.0}, dataset="rsna2024", floor=None)
+    comparisons = compare_each(stored_jobs(store), resamples=200)
+    assert [(c.dataset, len(c.approaches)) for c in comparisons] == [("phantom:small", 1), ("rsna2024", 2)]
+    assert comparisons[1].approaches[0].skill is None
+    with pytest.raises(UsageError, match="jobs of 2 splits"):
+        compare(stored_jobs(store))
+
+
+def test_nothing_finished_is_an_error_with_the_cure(make_store) -> None:
+    store = make_store({"mil": 2.0}, failed={("mil", 0, fold) for fold in range(4)})
+    with pytest.raises(UsageError, match=r"no finished job.*bench run"):
+        compare_each(stored_jobs(store))
+
+
+def test_a_split_without_its_labels_is_an_error(make_store) -> None:
+    store = make_store({"mil": 2.0})
+    (split_folder(store) / "labels.csv").unlink()
+    with pytest.raises(DataError, match=r"labels\.csv is gone"):
+        compare(stored_jobs(store))
