@@ -74,7 +74,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     for name in TARGET_NAMES:
         wrong = table[name].notna() & ~table[name].isin(SEVERITIES)
         rows.refuse(
-            wrong, "has a grade that is none", ["study_id", name], f"Allowed: {', '.join(SEVERITIES)}, or blank."
+            wrong, "has an unknown severity", ["study_id", name], f"Allowed: {', '.join(SEVERITIES)}, or blank."
         )
     return table.set_index("study_id")[list(TARGET_NAMES)].sort_index()
 
@@ -148,7 +148,7 @@ class _Rows:
         text = self.table[column].fillna("")
         wrong = ~text.str.fullmatch(r"\d{1,18}")
         self.refuse(
-            wrong, f"has a {column} that is no whole number", [column], "Ids and instance numbers are digits alone."
+            wrong, f"has {column} that is no whole number", [column], "Ids and instance numbers are digits alone."
         )
         return text.astype(np.int64)
 
@@ -171,8 +171,8 @@ def refuse(path: Path, table: pd.DataFrame, wrong: object, what: str, show: Sequ
     if not mask.any():
         return
     first = int(np.flatnonzero(mask)[0])
-    values = ", ".join(f"{column} {table[column].iloc[first]!r}" for column in show)
+    values = ", ".join(f"{column} {table[column].tolist()[first]!r}" for column in show)
+    count = int(mask.sum())
+    rows = "row" if count == 1 else "rows"
     # Line 1 is the header.
-    raise DataError(
-        f"{path} line {first + 2} {what}: {values} ({int(mask.sum())} such row{'s' * (mask.sum() > 1)}). {cure}"
-    )
+    raise DataError(f"{path} line {first + 2} {what}: {values} ({count} such {rows}). {cure}")

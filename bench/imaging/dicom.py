@@ -105,7 +105,9 @@ def open_file(path: Path, *, pixels: bool = True) -> Dataset:
     except UnreadableImage:
         raise
     except OSError as error:
-        raise UnreadableImage(f"cannot be opened: {error.strerror or error}") from None
+        if error.strerror is None:  # the parser's own
+            raise UnreadableImage(f"is damaged: its header cannot be parsed ({_words(error)})") from None
+        raise UnreadableImage(f"cannot be opened: {error.strerror}") from None
     except Exception as error:  # damage makes the parser raise nearly anything
         raise UnreadableImage(f"is damaged: its header cannot be parsed ({_words(error)})") from None
 
@@ -126,7 +128,7 @@ def header_of(ds: Dataset) -> Header:
 
 def _header_of(ds: Dataset) -> Header:
     if tags.ROWS not in ds or tags.COLUMNS not in ds:
-        raise UnreadableImage("holds no image: Rows and Columns are missing")
+        raise UnreadableImage("holds no image: it is cut short, damaged, or something else than a picture")
     notes: list[str] = []
     syntax = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
     frames = _frames_of(ds, notes)

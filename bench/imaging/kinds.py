@@ -61,7 +61,7 @@ def kind_of(headers: Sequence[Header]) -> Kind:
     (plane,) = planes
     weighting, why = _weighting(headers, names)
     if not weighting:
-        return Kind("", f"{plane}, {why}")
+        return Kind("", f"{plane}; {why}")
     description = _KINDS.get((plane, weighting), "")
     return Kind(description, f"{plane} {weighting} by {why}")
 
@@ -76,7 +76,8 @@ def _weighting(headers: Sequence[Header], names: str) -> tuple[str, str]:
         timed, told = "STIR", f"inversion time {inversion:g} ms"
     elif 0 < echo <= _SHORT_ECHO_MS and _median([header.repetition_time_ms for header in headers]) >= _LONG_WAIT_MS:
         # Proton density, or T1 with an inversion that the files do not tell.
-        timed, told = named, f"its name, at echo time {echo:g} ms after a long repetition time"
+        long = f"echo time {echo:g} ms after a long repetition time"
+        return (named, f"its name, at {long}") if named else ("", f"{long}: perhaps proton density")
     elif 0 < echo <= _SHORT_ECHO_MS:
         timed, told = "T1", f"echo time {echo:g} ms"
     elif echo >= _LONG_ECHO_MS:
@@ -87,7 +88,7 @@ def _weighting(headers: Sequence[Header], names: str) -> tuple[str, str]:
         return timed, told
     if named:
         return named, "its name, as it tells no echo time"
-    return "", "but neither echo time nor name tells its weighting"
+    return "", "neither echo time nor name tells its weighting"
 
 
 def _family(weighting: str) -> str:

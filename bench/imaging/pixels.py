@@ -9,9 +9,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
+from bench.imaging.codestream import declared_matrix
 from bench.imaging.dicom import Header
 from bench.imaging.faults import UnreadableImage
 
@@ -78,6 +80,7 @@ def _decode(ds: Dataset, header: Header) -> Pixels:
         raise UnreadableImage(f"declares {stored} of {bits} bits with the highest at {high}")
     uid = UID(header.transfer_syntax or ImplicitVRLittleEndian)
     _check_length(ds, uid, shape[0] * shape[1] * shape[2] * (bits // 8))
+    _check_codestreams(ds, uid, shape)
     array, decoder = _first_decoder_that_can(ds, uid)
     if array.size != shape[0] * shape[1] * shape[2]:
         raise UnreadableImage(f"decodes to {array.size} pixels instead of {'x'.join(map(str, shape))}")
@@ -98,6 +101,18 @@ def _check_length(ds: Dataset, uid: UID, needed: int) -> None:
         raise UnreadableImage(f"is cut short: {length:,} bytes of pixel data for an image of {needed:,}")
 
 
+def _check_codestreams(ds: Dataset, uid: UID, shape: tuple[int, int, int]) -> None:
+    """Refuse encoded images that declare another matrix than the file: decoders allocate what these say."""
+    if not uid.is_encapsulated or uid == RLELossless:
+        return
+    for encoded in generate_frames(ds.PixelData, number_of_frames=shape[0]):
+        found = declared_matrix(encoded)
+        if found is not None and found != shape[1:]:
+            raise UnreadableImage(
+                f"declares {shape[1]} x {shape[2]} pixels, but the image encoded in it {found[0]} x {found[1]}"
+            )
+
+
 def _first_decoder_that_can(ds: Dataset, uid: UID) -> tuple[NDArray[np.integer], str]:
     try:
         decoder = get_decoder(uid)
@@ -111,7 +126,9 @@ def _first_decoder_that_can(ds: Dataset, uid: UID) -> tuple[NDArray[np.integer],
     for plugin in plugins:
         try:
             return decoder.as_array(ds, raw=True, decoding_plugin=plugin)[0], describe(plugin)
-        except Exception as error:  # each plug-in has errors of its own; the next may manage
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # each plug-in has errors of its own, and Rust panics are no Exception
             errors.append(f"{plugin}: {' '.join(str(error).split())[:120]}")
     raise UnreadableImage(f"cannot be decoded from {uid.name} ({'; '.join(errors) or 'no decoder installed'})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,7 @@ def prepare(
     target = volume_folder(cache, layout)
     records = read_index(target)
     if retry_faults or not all(_holds(target, records.get(task.series_id), task) for task in tasks):
-        _make_folder(target)
-        with locked(target / "lock", lambda: progress("waiting for another process that reads the same images", 0, 0)):
-            records = _Building(tasks, target, progress, most_gb, retry_faults).run(jobs)
-            write_index(target, read_index(target) | records)
+        records = _built(tasks, target, jobs, progress, most_gb, retry_faults)
     wanted = {task.series_id for task in tasks}
     found = [record for series_id, record in sorted(records.items()) if series_id in wanted]
     faults += [Fault.from_json(fault) for record in found for fault in record["faults"]]
@@ -118,6 +116,24 @@ def _holds(folder: Path, record: Record | None, task: SeriesFiles) -> bool:
         return (folder / f"{task.series_id}.npy").stat().st_size == record["bytes"]
     except OSError:
         return False
+
+
+def _built(
+    tasks: Sequence[SeriesFiles], target: Path, jobs: int, progress: Progress, most_gb: float | None, retry: bool
+) -> dict[int, Record]:
+    """The records of all series, those that were missing built now, by one process at a time."""
+    waiting = partial(progress, "waiting for another process that reads the same images", 0, 0)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with locked(target / "lock", waiting):
+            for left_over in target.glob(".*.tmp"):  # of a worker that was killed while writing
+                left_over.unlink(missing_ok=True)
+            records = _Building(tasks, target, progress, most_gb, retry).run(jobs)
+            write_index(target, read_index(target) | records)
+    except OSError as error:
+        cure = "Make room there, or choose another place with --cache-dir."
+        raise DataError(f"the cache {target} cannot be written: {error.strerror or error}. {cure}") from None
+    return records
 
 
 class _Building:
@@ -189,12 +205,3 @@ def studies_of(records: Sequence[Record]) -> tuple[Study, ...]:
         Study(study_id, tuple(sorted(series, key=lambda one: (one.description, one.series_id))))
         for study_id, series in sorted(by_study.items())
     )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"the cache {folder} cannot be made: {error.strerror}. Choose another place with --cache-dir."
-        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import time
 import warnings
@@ -130,9 +131,7 @@ class _Worker:
             self.gone = True
             self.process.join(5)
             code = self.process.exitcode
-            died = (
-                f"by signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit code {code}"
-            )
+            died = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
             return Failure(f"crashed the process that read it ({died})")
         self.ready, self.index, self.deadline = True, None, float("inf")
         return outcome
@@ -150,6 +149,7 @@ def _serve(connection: Connection, function: Callable[..., Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
     _limit_memory()
     connection.send(None)
+    _silence()
     while True:
         try:
             task = connection.recv()
@@ -159,12 +159,19 @@ def _serve(connection: Connection, function: Callable[..., Any]) -> None:
             outcome = function(*task)
         except BenchError as error:
             outcome = error
-        except Exception as error:
+        except BaseException as error:  # a Rust panic is no Exception
             outcome = Failure(f"{type(error).__name__}: {error}")
         try:
             connection.send(outcome)
         except (BrokenPipeError, ConnectionResetError):
             return
+
+
+def _silence() -> None:
+    """Drop what decoders print of damaged files; the fault says it."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
 
 
 def _limit_memory() -> None:

@@ -32,7 +32,6 @@ KNOWN: dict[int, str] = {
         1753543608,
         1848483560,
     ),
-    1171893480: "its axial series is flipped (discussion 534873)",
     3951475160: "a series that does not belong where it lies (T. Tattaka's code, 4th place)",
     # I. Pan's notes (2nd place).
     **_same(

@@ -76,10 +76,10 @@ def _report(console: Console, opened: Opened, differed: list[int] | None, second
         f"{sum(1 for _ in target.glob('*.npy')):,} series, {size / 1e9:.2f} GB, in {seconds:.1f} s",
         f"to delete it: rm -r {shlex.quote(str(target))} (it is built again when it is needed)",
     ]
-    if differed is not None:
-        lines.append(
-            f"checksums: {len(differed)} series differed and were read again" if differed else "checksums hold"
-        )
+    if differed:
+        lines.append(f"{len(differed):,} series differed from their checksums and were read again")
+    elif differed is not None:
+        lines.append("all series agree with their checksums")
     lines += [f"  left out: study {study}: {why}" for study, why in list(opened.exclusions.items())[:_LISTED]]
     lines += [f"  {fault.path}: {fault.what}; {fault.effect}" for fault in opened.faults[:_LISTED]]
     if max(len(opened.faults), len(opened.exclusions)) > _LISTED:

@@ -1,0 +1,52 @@
+"""Series told apart without a description file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.imaging.dicom import Frame, Header
+from bench.imaging.kinds import kind_of
+from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
+
+PLANES = {"sagittal": [[0, 1, 0], [0, 0, -1]], "axial": [[1, 0, 0], [0, 1, 0]], "coronal": [[1, 0, 0], [0, 0, -1]]}
+
+
+def header(plane, echo=np.nan, repetition=np.nan, inversion=np.nan, names="") -> Header:
+    frame = Frame(
+        rows=8, columns=8, position=np.zeros(3), orientation=None if plane is None else np.array(PLANES[plane], float),
+        spacing=np.ones(2), thickness_mm=4.0, slope=1.0, intercept=0.0, echo_time_ms=echo,
+    )  # fmt: skip
+    return Header((frame,), 1, "", False, "", "", names, repetition, inversion, ())
+
+
+@pytest.mark.parametrize(
+    ("plane", "tags", "description", "why"),
+    [
+        ("sagittal", {"echo": 10, "repetition": 600}, SAGITTAL_T1, "echo time 10 ms"),
+        ("sagittal", {"echo": 100, "repetition": 3500}, SAGITTAL_T2, "echo time 100 ms"),
+        ("sagittal", {"echo": 45, "repetition": 4000, "inversion": 160}, SAGITTAL_T2, "inversion time 160 ms"),
+        ("axial", {"echo": 100, "repetition": 3500}, AXIAL_T2, "echo time 100 ms"),
+        ("axial", {"echo": 10, "repetition": 600}, "", "axial T1"),
+        ("coronal", {"echo": 100, "repetition": 3500}, "", "coronal T2"),
+        ("sagittal", {"names": "t2_tse_sag_384"}, SAGITTAL_T2, "its name"),
+        ("sagittal", {"names": "t1_tse_sag"}, SAGITTAL_T1, "its name"),
+        ("sagittal", {"names": "sag stir"}, SAGITTAL_T2, "its name"),
+        ("sagittal", {"names": "t1 sag", "echo": 100}, SAGITTAL_T2, "against its name (T1)"),
+        ("sagittal", {"echo": 15, "repetition": 3000}, "", "long repetition time"),
+        ("sagittal", {"names": "t1 flair", "echo": 15, "repetition": 2200}, SAGITTAL_T1, "its name"),
+        ("sagittal", {}, "", "neither echo time nor name"),
+        ("sagittal", {"names": "3-plane localizer t2", "echo": 80}, "", "a localiser by its name"),
+        (None, {"names": "t2 sag"}, "", "no orientation"),
+    ],
+)
+def test_kind_and_reason(plane, tags, description, why):
+    kind = kind_of([header(plane, **tags)] * 3)
+    assert kind.description == description
+    assert why in kind.why
+
+
+def test_slices_in_several_planes_are_a_localiser():
+    kind = kind_of([header(plane, echo=100) for plane in PLANES])
+    assert kind.description == ""
+    assert "several planes (axial, coronal, sagittal)" in kind.why

@@ -1,0 +1,176 @@
+"""Pixels out of files: encodings, signs, junk bits, inverted grey, and sizes that are not believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from bench.imaging.build import read_series
+from bench.imaging.dicom import header_of, open_file
+from bench.imaging.faults import UnreadableImage
+from bench.imaging.layout import SeriesFiles
+from bench.imaging.pixels import decode
+from bench.targets import SAGITTAL_T1
+
+RAMP = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 3
+
+
+@pytest.fixture
+def volume(tmp_path, write_slice):
+    """Write slices at 0, 4, 8 mm with these tags and read them: stored volume, slope, intercept, record."""
+
+    def read(*pixels, tags=({},), **options):
+        for index, one in enumerate(pixels, start=1):
+            extra = tags[(index - 1) % len(tags)]
+            path = tmp_path / "s" / f"{index}.dcm"
+            write_slice(path, instance=index, position=(4 * index, 0, 0), pixels=one, **options, **extra)
+        files = tuple(f"s/{index}.dcm" for index in range(1, len(pixels) + 1))
+        record, stored = read_series(SeriesFiles(1, 11, SAGITTAL_T1, str(tmp_path), files))
+        return stored, *record.get("mapping", ()), record
+
+    return read
+
+
+def reencoded(path, uid):
+    ds = pydicom.dcmread(path)
+    if uid == ExplicitVRBigEndian:
+        swapped = pydicom.Dataset()
+        swapped.update({element.tag: element for element in ds})
+        swapped.PixelData = ds.pixel_array.astype(">u2").tobytes()
+        swapped.file_meta = ds.file_meta
+        swapped.file_meta.TransferSyntaxUID = uid
+        swapped.save_as(path, implicit_vr=False, little_endian=False, enforce_file_format=True)
+    elif uid == DeflatedExplicitVRLittleEndian:
+        ds.file_meta.TransferSyntaxUID = uid
+        ds.save_as(path)
+    else:
+        ds.compress(uid, encoding_plugin="pylibjpeg" if uid == JPEG2000Lossless else "")
+        ds.save_as(path)
+
+
+@pytest.mark.parametrize("uid", [RLELossless, JPEG2000Lossless, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_encodings_give_the_same_native_pixels(tmp_path, write_slice, uid):
+    path = tmp_path / "1.dcm"
+    write_slice(path, pixels=RAMP, rle=False)
+    reencoded(path, uid)
+    ds = open_file(path)
+    header = header_of(ds)
+    assert header.transfer_syntax == uid
+    pixels = decode(ds, header)
+    np.testing.assert_array_equal(pixels.frames[0], RAMP)
+    assert pixels.frames.dtype.isnative
+    assert pixels.decoder.split()[0] in ("pylibjpeg-rle", "python-gdcm", "pylibjpeg-openjpeg", "pydicom")
+
+
+def test_values_come_back_by_the_mapping(volume):
+    stored, slope, intercept, record = volume(RAMP, RAMP[::-1], RescaleSlope=2.5, RescaleIntercept=-100)
+    np.testing.assert_array_equal(stored[1], RAMP[::-1])
+    np.testing.assert_allclose(stored * slope + intercept, np.stack([RAMP, RAMP[::-1]]) * 2.5 - 100)
+    assert record["decoders"] == [record["decoders"][0]]
+    assert record["window"][0] == [10 * 3, 1013 * 3] or np.allclose(
+        record["window"][0], np.percentile(RAMP, (1, 99)), atol=3
+    )
+
+
+def test_signed_values_are_moved_up(volume):
+    signed = RAMP.astype(np.int16) - 1000
+    stored, slope, intercept, _ = volume(signed, BitsStored=16, HighBit=15)
+    assert stored.dtype == np.uint16
+    np.testing.assert_array_equal(stored[0] * slope + intercept, signed)
+
+
+def test_junk_above_the_stored_bits_is_masked(volume):
+    stored, *_ = volume(RAMP | 0xF000, rle=False)
+    np.testing.assert_array_equal(stored[0], RAMP)
+
+
+def test_junk_above_a_sign_is_replaced_by_the_sign(volume):
+    signed = (RAMP % 4096).astype(np.int16) - 2048
+    stored, slope, intercept, _ = volume(signed & 0x0FFF, rle=False)
+    np.testing.assert_array_equal(stored[0] * slope + intercept, signed)
+
+
+def test_inverted_grey_is_turned_and_its_values_stay(volume):
+    stored, slope, intercept, _ = volume(RAMP, PhotometricInterpretation="MONOCHROME1")
+    np.testing.assert_array_equal(stored[0], 4095 - RAMP)
+    np.testing.assert_array_equal(stored[0] * slope + intercept, RAMP)
+
+
+def test_slopes_that_differ_are_brought_to_one_within_half_a_step(volume):
+    stored, slope, intercept, _ = volume(RAMP, RAMP, tags=({"RescaleSlope": 1.7}, {"RescaleSlope": 0.3}))
+    real = np.stack([RAMP * 1.7, RAMP * 0.3])
+    np.testing.assert_allclose(stored * slope + intercept, real, atol=slope * 0.5001)
+
+
+def test_smaller_slices_are_padded_and_their_window_ignores_it(volume):
+    stored, _, _, record = volume(RAMP + 50, RAMP[:20, :16] + 50)
+    assert stored.shape == (2, 32, 32)
+    assert not stored[1, 20:].any()
+    assert not stored[1, :, 16:].any()
+    assert record["window"][1][0] >= 50
+    assert record["shapes"] == [[32, 32], [20, 16]]
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"Rows": 16000, "Columns": 16000}, "cut short"),
+        ({"Rows": 60000}, "declares a matrix of 60000 x 32"),
+        ({"BitsAllocated": 12}, "12 bits"),
+        ({"NumberOfFrames": 5000000}, "5000000 frames"),
+        ({"NumberOfFrames": 3}, "without telling where each lies"),
+        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "not a grey-level image"),
+        ({"PixelData": None}, "no pixel data"),
+        ({"Rows": None}, "holds no image: it is cut short"),
+    ],
+)
+@pytest.mark.parametrize("encoded", ["native", "rle", "j2k"])
+def test_sizes_that_cannot_be_are_refused_before_decoding(tmp_path, write_slice, tags, words, encoded):
+    path = tmp_path / "1.dcm"
+    write_slice(path, pixels=RAMP, rle=encoded == "rle")
+    if encoded == "j2k":
+        reencoded(path, JPEG2000Lossless)
+    ds = pydicom.dcmread(path)
+    for tag, value in tags.items():
+        if value is None:
+            delattr(ds, tag)
+        else:
+            setattr(ds, tag, value)
+    ds.save_as(path)
+    again = open_file(path)
+    with pytest.raises(UnreadableImage, match=words):
+        decode(again, header_of(again))
+
+
+def test_codestream_of_another_size_is_refused(tmp_path, write_slice):
+    path = tmp_path / "1.dcm"
+    write_slice(path, pixels=RAMP, rle=False)
+    reencoded(path, JPEG2000Lossless)
+    ds = pydicom.dcmread(path)
+    ds.Rows = 31
+    ds.save_as(path)
+    again = open_file(path)
+    with pytest.raises(UnreadableImage, match="declares 31 x 32 pixels, but the image encoded in it 32 x 32"):
+        decode(again, header_of(again))
+
+
+def test_encoding_without_a_decoder_is_named(tmp_path, write_slice):
+    path = tmp_path / "1.dcm"
+    write_slice(path, pixels=RAMP, rle=False)
+    ds = pydicom.dcmread(path)
+    ds.file_meta.TransferSyntaxUID = JPEGLSLossless
+    ds.PixelData = encapsulate([b"\x00" * 64])
+    ds["PixelData"].is_undefined_length = True
+    ds.save_as(path)
+    again = open_file(path)
+    with pytest.raises(UnreadableImage, match="cannot be decoded from JPEG-LS"):
+        decode(again, header_of(again))

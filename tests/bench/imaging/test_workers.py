@@ -1,0 +1,68 @@
+"""Workers that crash, hang or raise take nothing else down."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.errors import DataError
+from bench.imaging.workers import Failure, run_isolated
+
+
+def work(what: str, folder: str) -> str:
+    """Runs in a worker: what it is told to."""
+    with (Path(folder) / f"{what}.log").open("a") as file:
+        file.write("x")
+    if what == "crash" or (what == "crash once" and (Path(folder) / f"{what}.log").stat().st_size == 1):
+        os.abort()
+    if what == "hang":
+        time.sleep(60)
+    if what == "raise":
+        raise RuntimeError("no such luck")
+    if what == "known":
+        raise DataError("told by name")
+    if what == "memory":
+        return str(len(bytearray(64 << 30)))
+    return what.upper()
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_every_task_comes_back_and_failures_are_tried_twice(tmp_path, jobs):
+    names = ["a", "crash", "b", "raise", "crash once", "c", "known", "memory"]
+    tasks = [(name, str(tmp_path)) for name in names]
+    found = dict(run_isolated(work, tasks, jobs=jobs, limit_s=lambda _: 30))
+    assert sorted(found) == list(range(len(names)))
+    assert [found[i] for i in (0, 2, 4, 5)] == ["A", "B", "CRASH ONCE", "C"]
+    assert found[1] == Failure("crashed the process that read it (SIGABRT)")
+    assert found[3] == Failure("RuntimeError: no such luck")
+    assert isinstance(found[6], DataError)
+    assert "MemoryError" in found[7].what
+    assert (tmp_path / "crash.log").stat().st_size == 2
+    assert (tmp_path / "a.log").stat().st_size == 1
+
+
+def test_hung_task_ends_at_its_limit(tmp_path):
+    started = time.monotonic()
+    tasks = [("hang", str(tmp_path)), ("a", str(tmp_path))]
+    found = dict(run_isolated(work, tasks, jobs=1, limit_s=lambda index: 1.0 if index == 0 else 30.0))
+    assert found == {0: Failure("took longer than 1 s"), 1: "A"}
+    assert time.monotonic() - started < 30
+
+
+def test_abandoned_work_leaves_no_process(tmp_path):
+    import psutil
+
+    before = set(psutil.Process().children(recursive=True))
+    running = run_isolated(work, [("a", str(tmp_path)), ("hang", str(tmp_path))], jobs=2, limit_s=lambda _: 60)
+    assert next(running) == (0, "A")
+    running.close()
+    time.sleep(0.2)
+    left = [
+        child
+        for child in set(psutil.Process().children(recursive=True)) - before
+        if "resource" not in str(child.cmdline())
+    ]
+    assert left == []
