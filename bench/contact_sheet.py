@@ -71,13 +71,13 @@ def _marks(study: Study, grades: NDArray[np.int8], points: pd.DataFrame) -> dict
     """(series id, slice index) -> the points on that slice."""
     marks: dict[tuple[int, int], list[_Mark]] = {}
     known = {series.series_id: series for series in study.series}
-    for row in points.itertuples():
-        series = known.get(int(row.series_id))
-        if series is None or int(row.instance_number) not in series.instance_numbers:
+    for row in points.to_dict("records"):
+        series, number = known.get(row["series_id"]), row["instance_number"]
+        if series is None or number not in series.instance_numbers:
             continue
-        target = POINT_TARGET_INDEX[str(row.condition), str(row.level)]
-        key = series.series_id, series.index_of(int(row.instance_number))
-        marks.setdefault(key, []).append(_Mark(float(row.x), float(row.y), target, int(grades[target])))
+        target = POINT_TARGET_INDEX[row["condition"], row["level"]]
+        key = series.series_id, series.index_of(number)
+        marks.setdefault(key, []).append(_Mark(row["x"], row["y"], target, int(grades[target])))
     return marks
 
 
@@ -143,4 +143,4 @@ def _summary(grades: NDArray[np.int8]) -> str:
 def _legend(figure: Figure) -> None:
     for number, grade in enumerate((0, 1, 2, -1)):
         name = SEVERITIES[grade] if grade >= 0 else "no label"
-        figure.text(0.80 + 0.0, 0.02 + 0.02 * number, f"o  {name}", color=_COLOURS[grade], fontsize=10)
+        figure.text(0.80, 0.02 + 0.02 * number, f"o  {name}", color=_COLOURS[grade], fontsize=10)

@@ -80,5 +80,5 @@ def paint_rod(
     region = canvas.region(frame, ends.min(axis=0) - reach, ends.max(axis=0) + reach)
     if region is None:
         return
-    distance = rod_distance(region.u, region.v, region.w, *ends, squash) - np.float32(radius)
+    distance = rod_distance(region.u, region.v, region.w, ends[0], ends[1], squash) - np.float32(radius)
     paint_shape(canvas, region, distance, signal, rim=rim, rim_signal=rim_signal)

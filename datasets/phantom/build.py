@@ -130,7 +130,8 @@ def _run(tasks: list[tuple[Path, str, int, int]], jobs: int) -> Iterator[None]:
     """Yield once for every task done, in whatever order."""
     if jobs <= 1 or len(tasks) <= 1:
         for task in tasks:
-            yield build_study(*task)
+            build_study(*task)
+            yield
         return
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=multiprocessing.get_context("spawn"))
     waiting: set[Future[None]] = {pool.submit(build_study, *task) for task in tasks}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from .acquisition import SeriesPlan
 from .spoiling import Spoil, nothing
@@ -51,7 +51,7 @@ def _write_series(folder: Path, study_id: int, number: int, plan: SeriesPlan, pi
 
 def _header(study_id: int, number: int, plan: SeriesPlan, instance: int, window: float) -> Dataset:
     header = Dataset()
-    header.SOPClassUID = _ENHANCED_MR
+    header.SOPClassUID = UID(_ENHANCED_MR)
     header.SOPInstanceUID = f"{study_id}.{number + 1}.{instance}"
     header.ContentDate = "20240503"
     header.ContentTime = "221014.402213"
@@ -85,6 +85,6 @@ def _write(path: Path, header: Dataset, image: NDArray[np.uint16]) -> None:
     header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID
     header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
     header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    header.file_meta.ImplementationClassUID = _IMPLEMENTATION
+    header.file_meta.ImplementationClassUID = UID(_IMPLEMENTATION)
     header.compress(RLELossless, np.ascontiguousarray(image), encoding_plugin="pylibjpeg", generate_instance_uid=False)
     header.save_as(path, enforce_file_format=True)

@@ -126,7 +126,7 @@ def _paint_muscles(canvas: Canvas, patient: Patient, sequence: Sequence, uneven:
     share = np.clip(lean_share + 0.26 * streaks, 0, 0.92)
     fatty = flesh * (1 + 0.07 * fine + 0.05 * bumpy) * (1 - share) + fat * share
     lean = flesh * (1 + 0.06 * fine + 0.05 * streaks) + 0.10 * (fat - flesh) * np.clip(streaks - 1.3, 0, 1.5)
-    m = np.float32(person.muscle)
+    m = float(person.muscle)
     back = _oval(beside - 27, depth - 37, 37 * m, 24 * m) + 2.0 * bumpy
     back = np.maximum(back, 3.5 - beside + 0.8 * bumpy)
     canvas.paint(region, canvas.cover(back + -1.5, soft=1.5), sequence.signal("ligament"))

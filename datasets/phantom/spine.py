@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
 from .canvas import FloatArray, Frame
@@ -24,6 +24,8 @@ _BACK = (23.5, 24.5, 25.5, 27.0, 28.0, 28.0, 27.5, 26.0, 23.5, 26.0, 22.0, 19.0)
 _INCLINATION = (-5.0, -9.0, -12.5, -15.0, -13.5, -9.0, -2.5, 6.0, 19.5, 41.0, 52.0, 62.0)
 _OTHER_DISCS = (5.0, 5.5, 6.5, 7.5, 2.5, 1.6)  # T9/T10 to T12/L1, S1/S2, S2/S3
 _STEP_MM = 0.25
+
+Table = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,19 +59,19 @@ class Spine:
         """The disc of one of the five levels, 0 for L1/L2."""
         return self.discs[FIRST_LEVEL + level]
 
-    def row(self, z: NDArray[np.float32]) -> NDArray[np.int32]:
+    def row(self, z: ArrayLike) -> NDArray[np.int32]:
         """Rows of the canal's tables for heights."""
-        rows = (np.asarray(z) - np.float32(self.bottom)) * np.float32(1 / _STEP_MM)
+        rows = (np.asarray(z, dtype=np.float32) - np.float32(self.bottom)) * np.float32(1 / _STEP_MM)
         return np.clip(rows, 0, len(self.canal_x) - 1).astype(np.int32)
 
     @property
     def heights(self) -> FloatArray:
         """The height of every row of the canal's tables."""
-        return self.bottom + _STEP_MM * np.arange(len(self.canal_x))
+        return np.asarray(self.bottom + _STEP_MM * np.arange(len(self.canal_x)), dtype=np.float64)
 
     def canal_front(self, z: float) -> FloatArray:
         """(3,) the middle of the canal's front wall at one height."""
-        row = int(self.row(np.float32(z)))
+        row = int(self.row(z))
         return np.array([self.canal_x[row], self.canal_y[row], z])
 
 
@@ -139,7 +141,7 @@ def _sideways(person: Person, centres: list[FloatArray]) -> FloatArray:
     return np.stack([curve, np.zeros_like(curve), np.zeros_like(curve)], axis=1)
 
 
-def _canal(bodies: list[Body], discs: list[Body]) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+def _canal(bodies: list[Body], discs: list[Body]) -> tuple[float, Table, Table, Table]:
     """The canal's front wall over height, through the middle of every back wall."""
     nodes = sorted(
         (

@@ -65,7 +65,7 @@ def draw_texture(seed: int, index: int) -> Texture:
 @cache
 def _lattices() -> tuple[Image, ...]:
     noise = np.random.default_rng(_SEED).standard_normal((_SIZE, _SIZE, _SIZE), dtype=np.float32)
-    spreads = (1.0, 3.4, (1.5, 1.5, 6.5), 6.5)
+    spreads: tuple[float | tuple[float, float, float], ...] = (1.0, 3.4, (1.5, 1.5, 6.5), 6.5)
     return tuple(_grains(np.roll(noise, 31 * number), spread) for number, spread in enumerate(spreads))
 
 

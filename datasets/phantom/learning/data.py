@@ -49,7 +49,7 @@ def make_examples(folder: Path, *, seed: int, first: int, studies: int, preset: 
         path = folder / f"{preset}-{seed}-{index}.npz"
         if not path.exists():
             unfinished = path.with_name(f".{os.getpid()}-{path.name}")
-            np.savez(unfinished, **_example(seed, index, preset))
+            np.savez(unfinished, **_example(seed, index, preset))  # type: ignore[arg-type]
             os.replace(unfinished, path)
         with np.load(path) as arrays:
             parts.append({name: arrays[name] for name in arrays.files})
