@@ -20,6 +20,10 @@ MIXED_SEEDS = (
 )
 
 
+# Below this many studies the bootstrap cannot know the tails, whatever it is given.
+FEW_STUDIES = 30
+
+
 def labels(pooled: Sequence[Pooled]) -> list[str]:
     """A name for each line that no other has: approach and preset, and what else it takes."""
     first = [each.jobs[0] for each in pooled]
@@ -61,6 +65,9 @@ def comparison_notes(results: Sequence[ApproachResult]) -> tuple[str, ...]:
     """What a reader must know of all lines together."""
     several = {len(result.seeds) > 1 for result in results}
     notes = [MIXED_SEEDS if len(several) == 2 else SEVERAL_SEEDS if several == {True} else ONE_SEED]
+    fewest = min(result.studies for result in results)
+    if fewest < FEW_STUDIES:
+        notes.append(f"n = {fewest}: intervals and p-values from fewer than {FEW_STUDIES} studies are too optimistic.")
     if len({tuple(fold.fold for fold in result.folds) for result in results}) > 1:
         notes.append(
             "Approaches have different folds finished. Each line is scored on its own studies; differences are on the "

@@ -20,8 +20,8 @@ Curve = list[tuple[float, float]]
 
 
 def training_curves(results: Iterable[ApproachResult]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Panels by approach and stage, and what could not be read, in words."""
-    panels: list[dict[str, Any]] = []
+    """For each approach its label and panels, one a stage; and what could not be read, in words."""
+    groups: list[dict[str, Any]] = []
     unreadable: list[str] = []
     for result in results:
         stages: dict[str, dict[str, list[Curve]]] = {}
@@ -31,8 +31,9 @@ def training_curves(results: Iterable[ApproachResult]) -> tuple[list[dict[str, A
                 _read(job.folder / "history.csv", stages, speeds)
             except (KeyError, ValueError, csv.Error) as error:
                 unreadable.append(f"{job.label}: history.csv cannot be read ({error}).")
-        panels += [_panel(result.label, stage, losses, speeds.get(stage, [])) for stage, losses in stages.items()]
-    return panels, unreadable
+        panels = [_panel(result.label, stage, losses, speeds.get(stage, [])) for stage, losses in stages.items()]
+        groups += [{"label": result.label, "panels": panels}] if panels else []
+    return groups, unreadable
 
 
 def _read(path: Path, stages: dict[str, dict[str, list[Curve]]], speeds: dict[str, list[float]]) -> None:
@@ -57,7 +58,9 @@ def _panel(label: str, stage: str, losses: dict[str, list[Curve]], speeds: Seque
     up = linear((loss for _, loss in points), ticks=4)
 
     def draw(curve: Curve) -> str:
-        spots = ((across.at(epoch) / 100 * WIDTH, HEIGHT - up.at(loss) / 100 * HEIGHT) for epoch, loss in curve)
+        spots = [(across.at(epoch) / 100 * WIDTH, HEIGHT - up.at(loss) / 100 * HEIGHT) for epoch, loss in curve]
+        if len(spots) == 1:
+            spots *= 2  # a line from a point to itself, with round ends, is a dot
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
 
     whole = [(position, text) for position, text in across.ticks if float(text.replace("−", "-")).is_integer()]

@@ -162,3 +162,9 @@ def test_a_split_without_its_labels_is_an_error(make_store) -> None:
     (split_folder(store) / "labels.csv").unlink()
     with pytest.raises(DataError, match=r"labels\.csv is gone"):
         compare(stored_jobs(store))
+
+
+@pytest.mark.parametrize(("studies", "warned"), [(20, True), (40, False)])
+def test_few_studies_are_warned_of(make_store, studies: int, warned: bool) -> None:
+    comparison = compare(stored_jobs(make_store({"mil": 2.0}, studies=studies)), resamples=200)
+    assert any("too optimistic" in note for note in comparison.notes) is warned
