@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from bench.datasets.rsna2024 import Rsna2024
 
+from bench.datasets.rsna2024 import Rsna2024
 from bench.errors import DataError, UsageError
 from bench.tables import read_tables
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from bench.reports.comparison.page import render
 
 from bench.comparison import compare_each
 from bench.plugins import load
+from bench.reports.comparison.page import render
 from bench.store import stored_jobs
 
 
