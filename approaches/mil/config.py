@@ -47,6 +47,7 @@ class PointNetwork(Config):
         size: (H, W) of the whole slice.
         head: ``pooled`` as the write-up (mean over the map, linear, sigmoid), or ``heatmap`` (mean position under a
             softmax over a finer map: also a point in 0..1 trained by L1, and needs far fewer examples).
+        map_loss: beside L1, how much the cross entropy of the whole map towards its point weighs (``heatmap`` alone).
         change: ShiftScaleRotate of the slice, or none.
         schedule: how it is trained.
     """
@@ -55,6 +56,7 @@ class PointNetwork(Config):
     pretrained: Pretrained = False
     size: Size = (384, 384)
     head: Literal["pooled", "heatmap"] = "pooled"
+    map_loss: float = 0.0
     change: ShiftScaleRotate | None = None
     schedule: Schedule
 

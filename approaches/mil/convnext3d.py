@@ -14,14 +14,16 @@ class Block(nn.Module):
         super().__init__()
         self.depthwise = nn.Conv3d(width, width, (2, 7, 7), padding=(0, 3, 3), groups=width)
         self.norm = nn.GroupNorm(width, width)
-        self.widen = nn.Conv3d(width, 4 * width, 1)
-        self.narrow = nn.Conv3d(4 * width, width, 1)
+        # Pointwise convolutions, as linear layers over the last axis: several times faster on a CPU.
+        self.widen = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
 
     def forward(self, volume: Tensor) -> Tensor:
         """(B, C, D, H, W) to the same."""
         # "same" padding of an even kernel: one slice more behind than before
         changed = self.depthwise(F.pad(volume, (0, 0, 0, 0, 0, 1)))
-        return volume + self.narrow(F.gelu(self.widen(self.norm(changed))))
+        channels_last = self.norm(changed).movedim(1, -1)
+        return volume + self.narrow(F.gelu(self.widen(channels_last))).movedim(-1, 1)
 
 
 class ConvNeXt3d(nn.Module):

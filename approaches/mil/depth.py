@@ -25,6 +25,7 @@ from .marks import Marks
 from .views import main_series, pixels_to_shares, whole
 
 CANAL = tuple(range(5))
+_KEEP_MB = 256
 LEFT_FORAMINA, RIGHT_FORAMINA = tuple(range(5, 10)), tuple(range(10, 15))
 
 
@@ -91,11 +92,13 @@ class StackReader:
 
     def __init__(self, config: DepthNetwork, context: Context) -> None:
         self.config = config
-        self.crops = CropReader(context.volumes, config.size, context.device)
+        self.crops = CropReader(context.volumes, config.size, context.device, keep_mb=_KEEP_MB)
 
     def read(self, stacks: Sequence[Stack], matrices: NDArray[np.float64]) -> Tensor:
         """The stacks through affine maps (B, 2, 3)."""
         depth = self.config.depth
+        if self.config.pooling == "slice":  # nothing depends on the padding: no more of it than these series need
+            depth = min(depth, max(len(stack.series) for stack in stacks))
         images = torch.zeros(len(stacks), depth, *self.config.size, device=self.crops.device)
         for index, stack in enumerate(stacks):
             order = np.arange(len(stack.series))[:: -1 if stack.reverse else 1]
@@ -165,9 +168,10 @@ class StackBatches:
         points = np.concatenate([shares, (positions[..., None] + 0.5) / self.config.depth], axis=2)
         slices = np.where(np.isnan(positions), MISSING, np.round(np.nan_to_num(positions))).astype(np.int64)
         device = self.reader.crops.device
+        images = self.reader.read(stacks, matrices)
         return StackBatch(
-            self.reader.read(stacks, matrices),
-            slices_there(stacks, self.config.depth).to(device),
+            images,
+            slices_there(stacks, images.shape[1]).to(device),
             torch.from_numpy(slices).to(device),
             torch.from_numpy(points.astype(np.float32)).to(device),
         )
@@ -229,11 +233,12 @@ def find_slices(
             for view in task.views:
                 blank = np.full(len(view.targets), np.nan)
                 stack = Stack(series, view.reverse, blank, np.stack([blank, blank], axis=1))
-                outputs = model(reader.read([stack], whole(series, 0)[None]))
+                images = reader.read([stack], whole(series, 0)[None])
+                outputs = model(images)
                 if config.predicts == "point":
                     position = outputs[0, :, 2].double().cpu().numpy() * config.depth - 0.5
                 else:
-                    there = slices_there([stack], config.depth).to(outputs.device)
+                    there = slices_there([stack], images.shape[1]).to(outputs.device)
                     position = outputs[0].masked_fill(~there, float("-inf")).argmax(dim=1).double().cpu().numpy()
                 slices = from_position(stack, position, config.depth)
                 found[number, row, list(view.targets)] = np.clip(slices, 0, len(series) - 1)

@@ -11,7 +11,8 @@ from bench.training.backbones import encoder
 from .config import PointNetwork
 
 _MAP_WIDTH = 48
-_MAP_STRIDE = 8
+_MAP_STRIDE = 4
+_SPREAD = 0.02  # of a point in its target map, as a share of the image
 
 
 class PooledPoints(nn.Module):
@@ -29,7 +30,7 @@ class PooledPoints(nn.Module):
 
 
 class HeatmapPoints(nn.Module):
-    """The mean position under a softmax over a map of stride 8 that joins the encoder's finer and coarser features.
+    """The mean position under a softmax over a map of stride 4 that joins the encoder's finer and coarser features.
 
     A coordinate that is read off a map moves with the image by construction, which a pooled head has to learn from
     many examples.
@@ -37,6 +38,7 @@ class HeatmapPoints(nn.Module):
 
     def __init__(self, config: PointNetwork, channels: int, points: int) -> None:
         super().__init__()
+        self.map_loss = config.map_loss
         self.encoder = encoder(
             config.backbone,
             channels=channels,
@@ -54,6 +56,11 @@ class HeatmapPoints(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, H, W) to (B, P, 2) in 0..1."""
+        weights, centres = self.heatmaps(images)
+        return weights @ centres
+
+    def heatmaps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights (B, P, h * w) of the map's cells, and the cells' centres (h * w, 2) in 0..1."""
         features = self.encoder(images)
         size = features[self.used[0]].shape[-2:]
         joined = sum(
@@ -61,7 +68,22 @@ class HeatmapPoints(nn.Module):
             for index, lateral in zip(self.used, self.lateral, strict=True)
         )
         weights = self.maps(joined).float().flatten(2).softmax(dim=2)  # (B, P, h * w)
-        return weights @ _centres(size, weights)
+        return weights, _centres(size, weights)
+
+
+def heatmap_loss(weights: Tensor, centres: Tensor, points: Tensor) -> Tensor:
+    """Cross entropy of a map towards a Gaussian around the point; 0 where the point is unknown.
+
+    Args:
+        weights: (B, P, C) of the map's cells, summing to 1.
+        centres: (C, 2) of the cells.
+        points: (B, P, 2) true points in 0..1, NaN where unknown.
+    """
+    known = torch.isfinite(points).all(dim=-1)
+    distance = (torch.nan_to_num(points)[:, :, None] - centres).square().sum(dim=-1)
+    target = (-distance / (2 * _SPREAD**2)).softmax(dim=-1)
+    losses = -(target * weights.clamp(min=1e-9).log()).sum(dim=-1)
+    return (losses * known).sum() / known.sum().clamp(min=1)
 
 
 def _centres(size: torch.Size, like: Tensor) -> Tensor:

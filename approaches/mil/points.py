@@ -21,7 +21,7 @@ from bench.training.precision import autocast
 from .config import PointNetwork
 from .depth import Task
 from .marks import Marks
-from .pointnet import build
+from .pointnet import HeatmapPoints, build, heatmap_loss
 from .views import pixels_to_shares, shares_to_pixels, whole
 
 LEFT_RECESSES, RIGHT_RECESSES = tuple(range(15, 20)), tuple(range(20, 25))
@@ -152,7 +152,11 @@ def train_points(
 
 def _loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
     images, points = batch
-    return {"loss": point_loss(model(images), points)}
+    if not isinstance(model, HeatmapPoints):
+        return {"loss": point_loss(model(images), points)}
+    weights, centres = model.heatmaps(images)
+    distance = point_loss(weights @ centres, points)
+    return {"loss": distance + model.map_loss * heatmap_loss(weights, centres, points), "distance": distance}
 
 
 @torch.inference_mode()

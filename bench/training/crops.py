@@ -6,6 +6,7 @@ finer than the output, its pixels are first averaged over whole areas, so that n
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -55,12 +56,20 @@ class Crops:
 
 
 class CropReader:
-    """Reads crops of one output size (H, W) as float images in 0..1 (1st to 99th percentile of each slice)."""
+    """Reads crops of one output size (H, W) as float images in 0..1 (1st to 99th percentile of each slice).
 
-    def __init__(self, volumes: Volumes, size: tuple[int, int], device: str = "cpu") -> None:
+    Args:
+        volumes: where the pixels come from.
+        size: (H, W).
+        device: where the images go; pixels are moved there as they are, and mapped there.
+        keep_mb: memory for area-averaged series, for crops that show most of a series again and again.
+    """
+
+    def __init__(self, volumes: Volumes, size: tuple[int, int], device: str = "cpu", *, keep_mb: int = 0) -> None:
         self.volumes = volumes
         self.size = size
         self.device = device
+        self.kept = Reduced(keep_mb)
         self._windows: dict[int, NDArray[np.float32]] = {}
 
     def read(self, crops: Crops) -> Tensor:
@@ -109,13 +118,18 @@ class CropReader:
             return np.zeros((len(slices), 0, 0), np.float32), np.zeros((len(slices), 2), np.float32), low
         array, windows = self._series(int(crops.series[index]))
         size = np.array([array.shape[2], array.shape[1]])
-        low = np.clip(low, 0, size)
+        low = np.clip(low, 0, size) // factor * factor
         high = np.clip(high, low, size)
         first = slices.min()
-        block = array[first : slices.max() + 1, low[1] : high[1], low[0] : high[0]]
+        if self.kept.limit and factor.max() > 1:
+            array = self.kept.get(int(crops.series[index]), factor, array)
+            left, top, right, bottom = *(low // factor), *(-(-high // factor))
+            block = array[first : slices.max() + 1, top:bottom, left:right]
+        else:
+            block = averaged(array[first : slices.max() + 1, low[1] : high[1], low[0] : high[0]], factor)
         if (np.diff(slices) != 1).any():
             block = block[slices - first]
-        return _averaged(block, factor), windows[slices], low
+        return block, windows[slices], low
 
     def _series(self, series_id: int) -> tuple[np.ndarray, NDArray[np.float32]]:
         """A series' memory map and percentiles."""
@@ -124,7 +138,29 @@ class CropReader:
         return self.volumes.array(series_id), self._windows[series_id]
 
 
-def _averaged(block: np.ndarray, factor: NDArray[np.int64]) -> np.ndarray:
+class Reduced:
+    """Whole series averaged over areas of pixels, the last used of them kept in memory."""
+
+    def __init__(self, megabytes: int) -> None:
+        self.limit = megabytes * 2**20
+        self._size = 0
+        self._kept: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
+
+    def get(self, series_id: int, factor: NDArray[np.int64], array: np.ndarray) -> np.ndarray:
+        """A series (S, H, W) averaged by ``factor`` in x and y, in the number format of its source."""
+        key = (series_id, int(factor[0]), int(factor[1]))
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        reduced = np.round(averaged(array, factor)).astype(array.dtype)
+        self._kept[key] = reduced
+        self._size += reduced.nbytes
+        while self._size > self.limit and len(self._kept) > 1:
+            self._size -= self._kept.popitem(last=False)[1].nbytes
+        return reduced
+
+
+def averaged(block: np.ndarray, factor: NDArray[np.int64]) -> np.ndarray:
     """Means over areas of ``factor`` (x, y) pixels; an incomplete last area takes the mean of what it has."""
     x, y = int(factor[0]), int(factor[1])
     if x == y == 1 or not block.size:
