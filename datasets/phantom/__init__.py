@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from bench.dataset import DataSet, Progress
 from bench.errors import DataError, UsageError
 
-from .build import build, is_complete, read_manifest
+from .building import build, is_complete, read_manifest
 from .presets import DEFAULT_SEED, PRESETS, VERSION, parse_preset
 
 __all__ = ["DEFAULT_SEED", "PRESETS", "VERSION", "Phantom", "build"]
@@ -47,7 +46,7 @@ class Phantom(DataSet):
         progress: Progress,
         tables_only: bool = False,
     ) -> Path:
-        """Build a phantom into a folder; see `build.build`."""
+        """Build a phantom into a folder; see `building.build`."""
         size, _ = parse_preset(preset)
         if preset is not None and ":" in preset:
             raise UsageError(f"--preset {preset}: pass the seed by --seed {preset.partition(':')[2]} here.")
@@ -66,10 +65,8 @@ class Phantom(DataSet):
         size, _ = parse_preset(preset)
         return size.megabytes * (size.studies if studies is None else studies) / 1000
 
-    def floor(self, folder: Path) -> Mapping[str, Any] | None:
-        """The score and parts of the true probabilities on the drawn labels."""
-        path = folder / "floor.json"
-        if not path.is_file():
-            return None
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return document
+    def best_predictions(self, folder: Path) -> pd.DataFrame:
+        """The true probabilities that the labels were drawn from, tilted by 1, 2, 4 as the metric rewards."""
+        table = pd.read_csv(folder / "posterior.csv")
+        table[list(PROBABILITY_COLUMNS)] = tilted(table[list(PROBABILITY_COLUMNS)].to_numpy())
+        return table
