@@ -11,7 +11,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -66,14 +66,18 @@ def record_of(series: Series) -> Record:
     }
 
 
-def write_series(folder: Path, record: Record, array: NDArray[Any] | None) -> None:
-    """Keep a series: the pixels first, the record last, each written whole or not at all."""
+def write_series(folder: Path, record: Record, stack: Sequence[NDArray[Any]] | None) -> None:
+    """Keep a series: its slices as one ``.npy`` first, the record last, each written whole or not at all."""
     target = folder / f"{int(record['series_id'])}.npy"
-    if array is not None:
+    if stack is not None:
         temporary = _temporary(target)
         try:
             with temporary.open("wb") as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
+                shape = (len(stack), *stack[0].shape)
+                header = {"descr": stack[0].dtype.str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+                for part in stack:
+                    file.write(part.data)
             record["bytes"] = temporary.stat().st_size
             os.replace(temporary, target)
         finally:
@@ -81,9 +85,12 @@ def write_series(folder: Path, record: Record, array: NDArray[Any] | None) -> No
     write_json(target.with_suffix(".json"), record)
 
 
-def checksum(array: NDArray[Any]) -> str:
-    """CRC-32 of the pixels in C order, as eight hexadecimal digits."""
-    return f"{zlib.crc32(np.ascontiguousarray(array).data):08x}"
+def checksum(stack: Iterable[NDArray[Any]]) -> str:
+    """CRC-32 of the pixels of a series, slice by slice in C order, as eight hexadecimal digits."""
+    value = 0
+    for part in stack:
+        value = zlib.crc32(part.data, value)
+    return f"{value:08x}"
 
 
 def read_record(folder: Path, series_id: int) -> Record | None:

@@ -53,15 +53,18 @@ class Slice:
     @cached_property
     def centre(self) -> FloatArray:
         """(3,) world coordinates of the middle of the image: the corner of a tilted slice says little of its height."""
-        assert self.frame.position is not None
-        assert self.frame.spacing is not None
-        half_mm = (np.array([self.frame.columns, self.frame.rows]) - 1) / 2 * self.frame.spacing
-        return self.frame.position + half_mm @ self.orientation
+        frame = self.frame
+        assert frame.position is not None
+        assert frame.spacing is not None
+        across, down = frame.spacing.tolist()
+        along_x, along_y = self.orientation
+        return frame.position + (frame.columns - 1) / 2 * across * along_x + (frame.rows - 1) / 2 * down * along_y
 
-    @property
+    @cached_property
     def plane(self) -> str:
         """``sagittal``, ``coronal`` or ``axial``: the anatomical plane that the slice is nearest to."""
-        return ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(self.normal)))]
+        sizes = [abs(part) for part in self.normal.tolist()]
+        return ("sagittal", "coronal", "axial")[sizes.index(max(sizes))]
 
 
 def _across(one: Sequence[float], other: Sequence[float]) -> FloatArray:
@@ -72,6 +75,8 @@ def _across(one: Sequence[float], other: Sequence[float]) -> FloatArray:
 
 def angle_deg(one: FloatArray, other: FloatArray) -> float:
     """The angle between two planes given by their unit normals (3,); 0 to 90 degrees."""
+    if one is other or one.tobytes() == other.tobytes():
+        return 0.0
     # From the vector product, as the arc cosine is blunt near zero.
     sine = math.hypot(*_across(one.tolist(), other.tolist()))
     return math.degrees(math.atan2(sine, abs(float(one @ other))))
@@ -79,11 +84,11 @@ def angle_deg(one: FloatArray, other: FloatArray) -> float:
 
 def depth_along(one: Slice, plane: str) -> float:
     """Where a slice lies along its own normal, counted in the anatomical direction of a plane, in mm."""
-    normal, direction = one.normal, ANATOMICAL[plane]
-    if abs(normal @ direction) < 0.1:
+    cosine = float(one.normal @ ANATOMICAL[plane])
+    if abs(cosine) < 0.1:
         # The plane runs along that direction (its series is described wrongly): take the normal's own main axis.
-        direction = ANATOMICAL[one.plane]
-    return float(np.sign(normal @ direction) * (normal @ one.centre))
+        cosine = float(one.normal @ ANATOMICAL[one.plane])
+    return math.copysign(1.0, cosine) * float(one.normal @ one.centre)
 
 
 def blocks_of(slices: Sequence[Slice]) -> list[list[Slice]]:

@@ -18,6 +18,8 @@ from bench.imaging.layout import SeriesFiles
 from bench.imaging.workers import run_isolated
 from bench.targets import SAGITTAL_T1
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 
 def read(folder: Path, name: str) -> tuple[int, list[str]]:
     """How many slices of a file could be read, and its faults in words."""

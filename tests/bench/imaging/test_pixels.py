@@ -34,8 +34,8 @@ def volume(tmp_path, write_slice):
             path = tmp_path / "s" / f"{index}.dcm"
             write_slice(path, instance=index, position=(4 * index, 0, 0), pixels=one, **options, **extra)
         files = tuple(f"s/{index}.dcm" for index in range(1, len(pixels) + 1))
-        record, stored = read_series(SeriesFiles(1, 11, SAGITTAL_T1, str(tmp_path), files))
-        return stored, *record.get("mapping", ()), record
+        record, stack = read_series(SeriesFiles(1, 11, SAGITTAL_T1, str(tmp_path), files))
+        return np.stack(stack), *record.get("mapping", ()), record
 
     return read
 
