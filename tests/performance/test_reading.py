@@ -57,8 +57,7 @@ def say(capsys, files) -> Callable[[str], None]:
 
     def show(text: str) -> None:
         with capsys.disabled():
-            print(f"
-  {text}  [n = {len(files)} slices of {', '.join(sizes)}]")
+            print(f"\n  {text}  [n = {len(files)} slices of {', '.join(sizes)}]")
 
     return show
 
