@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bench.approach import Config
 from bench.training.augmentation import BrightnessContrast, ShiftScaleRotate
@@ -36,6 +36,16 @@ class DepthNetwork(Config):
     pooling: Literal["volume", "slice"] = "volume"
     change: ShiftScaleRotate | None = None
     schedule: Schedule
+
+    @model_validator(mode="after")
+    def _fits(self) -> DepthNetwork:
+        if min(self.size) < 64:
+            raise ValueError(f"size {list(self.size)} is too small: the network halves it five times, give at least 64")
+        if self.pooling == "volume" and self.depth < 16:
+            raise ValueError(f"depth {self.depth} is too small: it is halved four times, give at least 16")
+        if self.predicts == "point" and self.pooling == "slice":
+            raise ValueError('predicts = "point" needs pooling = "volume"')
+        return self
 
 
 class PointNetwork(Config):

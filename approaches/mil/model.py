@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bench.training.backbones import encoder
+from bench.training.backbones import encoder, num_features
 
 from .bags import CONDITION_STREAMS, STREAMS
 from .config import Severity, SeverityNetwork, Windows
@@ -63,7 +63,11 @@ class MeanMIL(nn.Module):
         return bags.mean(dim=1), weights, self.marked(bags).squeeze(-1)
 
 
-POOLINGS = {"lstm": LSTMMIL, "attention": SelfAttentionMIL, "mean": MeanMIL}
+POOLINGS: dict[str, type[LSTMMIL | SelfAttentionMIL | MeanMIL]] = {
+    "lstm": LSTMMIL,
+    "attention": SelfAttentionMIL,
+    "mean": MeanMIL,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +104,11 @@ class SeverityNet(nn.Module):
                     pretrained=network.pretrained,
                     image_size=_size(config.windows, name),
                 )
-        features = next(iter(self.encoders.values())).num_features
+        features = num_features(next(iter(self.encoders.values())))
         pooling = MeanMIL if config.stack else POOLINGS[config.pooling]
-        self.pools = nn.ModuleDict(
-            {f"{one}_{name}": pooling(features) for one in conditions for name in CONDITION_STREAMS[one]}
-        )
-        width = next(iter(self.pools.values())).num_features
+        pools = {f"{one}_{name}": pooling(features) for one in conditions for name in CONDITION_STREAMS[one]}
+        self.pools = nn.ModuleDict(pools)
+        width = next(iter(pools.values())).num_features
         self.dropout = nn.Dropout(config.dropout)
         self.heads = nn.ModuleDict({one: nn.Linear(width * len(CONDITION_STREAMS[one]), 3) for one in conditions})
         self.stream_heads = nn.ModuleDict({one: nn.Linear(width, 3) for one in conditions})

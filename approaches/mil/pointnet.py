@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.training.backbones import encoder
+from bench.training.backbones import encoder, feature_maps, num_features
 
 from .config import PointNetwork
 
@@ -21,7 +21,8 @@ class PooledPoints(nn.Module):
     def __init__(self, config: PointNetwork, channels: int, points: int) -> None:
         super().__init__()
         self.encoder = encoder(config.backbone, channels=channels, pretrained=config.pretrained, image_size=config.size)
-        self.heads = nn.ModuleList(nn.Linear(self.encoder.num_features, 2) for _ in range(points))
+        features = num_features(self.encoder)
+        self.heads = nn.ModuleList(nn.Linear(features, 2) for _ in range(points))
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, H, W) to (B, P, 2) in 0..1."""
@@ -46,7 +47,7 @@ class HeatmapPoints(nn.Module):
             image_size=config.size,
             features_only=True,
         )
-        levels = list(zip(self.encoder.feature_info.reduction(), self.encoder.feature_info.channels(), strict=True))
+        levels = feature_maps(self.encoder)
         self.used = [index for index, (stride, _) in enumerate(levels) if stride >= _MAP_STRIDE]
         self.lateral = nn.ModuleList(nn.Conv2d(levels[index][1], _MAP_WIDTH, 1) for index in self.used)
         self.maps = nn.Sequential(

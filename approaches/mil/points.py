@@ -173,7 +173,7 @@ def find_points(
     matrices = np.stack([whole(one, index) for one, index in zip(series, slices, strict=True)])
     neighbours = AXIAL_NEIGHBOURS if axial else SAGITTAL_NEIGHBOURS
     crops = slide_crops(series, slices, matrices, neighbours)
-    sums = 0.0
+    total = np.zeros((len(crops), 1, 2))
     for config, model in models:
         reader = CropReader(context.volumes, config.size, context.device)
         outputs = []
@@ -181,6 +181,6 @@ def find_points(
             images = reader.read(crops.take(np.arange(start, min(start + batch_size, len(crops)))))
             with autocast(context.device, context.precision):
                 outputs.append(model(images).double().cpu().numpy())
-        sums = sums + np.concatenate(outputs)
-    shares = sums / len(models)
+        total = total + np.concatenate(outputs)
+    shares = total / len(models)
     return np.stack([shares_to_pixels(matrix, points) for matrix, points in zip(matrices, shares, strict=True)])

@@ -198,7 +198,7 @@ def grade(
     """
     sums = np.zeros((len(studies), len(TARGETS), 3))
     counts = np.zeros(len(TARGETS))
-    looks = []
+    looks: list[Look] = []
     for conditions, model in models:
         reader = BagReader(studies, marks, config, model.streams, context)  # type: ignore[arg-type]
         found = {name: empty_look(len(studies), config.bag) for one in conditions for name in CONDITION_STREAMS[one]}
@@ -209,7 +209,7 @@ def grade(
             for one, grades in outputs.items():
                 targets = TARGETS_OF[one]
                 softmax = grades.logits.double().softmax(dim=1).cpu().numpy()
-                sums[np.ix_(rows, targets)] += softmax.reshape(len(rows), len(targets), 3)
+                sums[np.ix_(rows, np.array(targets))] += softmax.reshape(len(rows), len(targets), 3)
                 for name in CONDITION_STREAMS[one]:
                     _keep(found[name], rows, targets, crops[name], grades.attention[name], config.stack)
         for one in conditions:
@@ -228,7 +228,7 @@ def empty_look(studies: int, bag: int) -> Look:
 def _keep(
     look: Look, rows: NDArray[np.int64], targets: list[int], crops: Crops, attention: Tensor, stack: bool
 ) -> None:
-    place = np.ix_(rows, targets)
+    place = np.ix_(rows, np.array(targets))
     shape = len(rows), len(targets)
     look.series[place] = crops.series.reshape(shape)
     look.slices[place] = crops.slices.reshape(*shape, -1)

@@ -62,6 +62,17 @@ def encoder(
         ) from error
 
 
+def num_features(network: nn.Module) -> int:
+    """Features of an encoder's output."""
+    return int(network.num_features)  # type: ignore[arg-type]
+
+
+def feature_maps(network: nn.Module) -> list[tuple[int, int]]:
+    """(Stride, channels) of every map that an encoder with ``features_only`` returns."""
+    info: Any = network.feature_info
+    return list(zip(info.reduction(), info.channels(), strict=True))
+
+
 def require_name(name: str) -> None:
     """Raise UsageError, with a guess at what was meant, unless timm knows this network and pretrained tag."""
     network, _, tag = name.partition(".")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,36 +61,36 @@ def load_model(path: Path, model: nn.Module) -> None:
     model.load_state_dict(tensors)
 
 
-def save_training(
-    path: Path,
-    *,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: Tensors,
-    scaler: torch.amp.GradScaler,
-    epoch: int,
-    fingerprint: str,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What changes while a network learns.
+
+    Attributes:
+        model: the network.
+        optimizer: its optimizer; learning rates are set anew each step and are not kept.
+        average: moving averages of its weights by name; empty where there are none.
+        scaler: of the gradients, for fp16.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor]
+    scaler: torch.amp.GradScaler
+
+
+def save_training(path: Path, state: Training, *, epoch: int, fingerprint: str) -> None:
     """Write all that the next epoch depends on, the state of torch's random generators included."""
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"average.{name}": tensor for name, tensor in average.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    tensors = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in state.average.items()}
+    for index, values in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
-    write_tensors(path, tensors, {"epoch": epoch, "fingerprint": fingerprint, "scaler": scaler.state_dict()})
+    write_tensors(path, tensors, {"epoch": epoch, "fingerprint": fingerprint, "scaler": state.scaler.state_dict()})
 
 
-def load_training(
-    path: Path,
-    *,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-    scaler: torch.amp.GradScaler,
-    fingerprint: str,
-) -> int:
+def load_training(path: Path, state: Training, *, fingerprint: str) -> int:
     """Go back to where `save_training` was called; returns the number of epochs done. 0 if there is no such file.
 
     A file of another training (its ``fingerprint`` differs) is not touched and counts as absent.
@@ -99,14 +100,14 @@ def load_training(
     tensors, values = read_tensors(path)
     if values["fingerprint"] != fingerprint:
         return 0
-    model.load_state_dict(_part(tensors, "model."))
-    average.update({name: tensor.to(average[name]) for name, tensor in _part(tensors, "average.").items()})
+    state.model.load_state_dict(_part(tensors, "model."))
+    state.average.update({name: tensor.to(state.average[name]) for name, tensor in _part(tensors, "average.").items()})
     states: dict[int, dict[str, Tensor]] = {}
     for key, tensor in _part(tensors, "optimizer.").items():
         index, _, name = key.partition(".")
         states.setdefault(int(index), {})[name] = tensor
-    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-    scaler.load_state_dict(values["scaler"])
+    state.optimizer.load_state_dict({"state": states, "param_groups": state.optimizer.state_dict()["param_groups"]})
+    state.scaler.load_state_dict(values["scaler"])
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])

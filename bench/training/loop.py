@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from bench.approach import Config, Context
 from bench.errors import BenchError
-from bench.training.checkpoints import load_training, save_training
+from bench.training.checkpoints import Training, load_training, save_training
 from bench.training.precision import autocast, loss_scaler, settle
 
-Batch = TypeVar("Batch")
+Batch = TypeVar("Batch", covariant=True)
+Learnt = TypeVar("Learnt")
 
 
 class Schedule(Config):
@@ -55,8 +56,8 @@ class Batches(Protocol[Batch]):
 
 def train(
     model: nn.Module,
-    batches: Batches[Batch],
-    loss: Callable[[nn.Module, Batch], Mapping[str, Tensor]],
+    batches: Batches[Learnt],
+    loss: Callable[[nn.Module, Learnt], Mapping[str, Tensor]],
     schedule: Schedule,
     context: Context,
     *,
@@ -80,12 +81,12 @@ def train(
     optimizer = torch.optim.AdamW(_parameter_groups(model, schedule.weight_decay), fused=True)
     scaler = loss_scaler(context.device, precision)
     average = {name: tensor.clone() for name, tensor in _floats(model).items()} if schedule.average else {}
-    state = {"model": model, "optimizer": optimizer, "average": average, "scaler": scaler}
+    state = Training(model, optimizer, average, scaler)
     checkpoint = context.resume / f"{stage}.safetensors"
     fingerprint = json.dumps([schedule.model_dump(), len(batches), context.seed(stage)])
     steps = math.ceil(len(batches) / schedule.accumulate)
 
-    done = load_training(checkpoint, **state, fingerprint=fingerprint)
+    done = load_training(checkpoint, state, fingerprint=fingerprint)
     for epoch in range(done + 1, schedule.epochs + 1):
         sums: dict[str, Tensor] = {}
         images, started = 0, time.perf_counter()
@@ -121,7 +122,7 @@ def train(
                 f"training of {stage!r} diverged in epoch {epoch}: its loss is {means['loss']}. "
                 f"Lower its learning_rate (now {schedule.learning_rate}) or train in fp32."
             )
-        save_training(checkpoint, **state, epoch=epoch, fingerprint=fingerprint)
+        save_training(checkpoint, state, epoch=epoch, fingerprint=fingerprint)
         context.progress(
             stage,
             epoch=epoch,
