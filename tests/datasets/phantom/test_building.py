@@ -11,6 +11,7 @@ import pytest
 from bench.datasets.phantom import DEFAULT_SEED, VERSION, Phantom, build
 from bench.datasets.phantom.presets import parse_preset
 from bench.errors import DataError, UsageError
+from bench.metric import score
 from bench.tables import read_tables
 
 
@@ -141,9 +142,10 @@ def test_locate_builds_once(tmp_path: Path) -> None:
     ]
     assert folders == [tmp_path / "phantom" / f"tiny-seed3-v{VERSION}"] * 2
     assert sum(what.startswith("building") for what in calls) == 9  # once before, once after each of 8
-    floor = dataset.floor(folders[0])
-    assert floor is not None
-    assert 0 < floor["score"] < 1
+    best = dataset.best_predictions(folders[0])
+    stored = json.loads((folders[0] / "floor.json").read_text())
+    labels = pd.read_csv(folders[0] / "train.csv")
+    assert score(labels, best).score == pytest.approx(stored["score"])
 
 
 def test_locate_opens_a_folder_of_the_users(tiny: Path, tmp_path: Path) -> None:
