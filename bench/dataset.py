@@ -9,7 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 from bench.errors import UsageError
 
@@ -71,6 +74,10 @@ class DataSet(ABC):
         """Published faults by study id or series id, in words."""
         return {}
 
-    def floor(self, folder: Path) -> Mapping[str, Any] | None:
-        """The best score that can be expected on this data (``score``, ``parts``), where that is known."""
+    def best_predictions(self, folder: Path) -> pd.DataFrame | None:
+        """Predictions whose score nobody can be expected to beat, where they are known.
+
+        Returns:
+            ``row_id, normal_mild, moderate, severe`` for every study. Their score on the rows at hand is the floor.
+        """
         return None

@@ -17,6 +17,7 @@ from bench.jobs import Job, fingerprint
 from bench.locks import Lock
 from bench.opening import Opened, open_dataset
 from bench.storage import read_json, write_json, write_text
+from bench.targets import TARGETS, row_id
 
 POLL_S = 1.0
 
@@ -155,7 +156,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         for fold in chosen
     )
     split_folder = jobs[0].folder(request.out).parents[2]
-    _write_split(split_folder, split, opened, dataset.floor(folder), dataset_name)
+    _write_split(split_folder, split, opened, dataset.best_predictions(folder), dataset_name)
     return Prepared(opened, split_folder, jobs)
 
 
@@ -256,13 +257,16 @@ def _split(wish: str, opened: Opened) -> Any:
     return folds.make_folds(cohort.study_ids, cohort.grades, count)
 
 
-def _write_split(folder: Path, split: Any, opened: Opened, floor: Any, dataset: str) -> None:
+def _write_split(folder: Path, split: Any, opened: Opened, best: Any, dataset: str) -> None:
     """Write what the score stands on beside the runs: the split, the labels, and what is known of the data."""
     if (folder / "dataset.json").exists() and read_json(folder / "dataset.json")["data_hash"] == opened.data_hash:
         return
     assert opened.cohort.labels is not None
     write_text(folder / "folds.csv", folds.fold_csv(split))
     write_text(folder / "labels.csv", opened.cohort.labels.to_csv(lineterminator="\n"))
+    if best is not None:
+        rows = [row_id(study, target) for study in split["study_id"] for target in TARGETS]
+        write_text(folder / store.FLOOR, best.set_index("row_id").loc[rows].to_csv(lineterminator="\n"))
     about = {
         "dataset": dataset,
         "folder": str(opened.folder),
@@ -271,6 +275,5 @@ def _write_split(folder: Path, split: Any, opened: Opened, floor: Any, dataset: 
         "studies": len(opened.cohort),
         "excluded": {str(study): reason for study, reason in opened.exclusions.items()},
         "faults": len(opened.faults),
-        "floor": floor,
     }
     write_json(folder / "dataset.json", {"schema_version": store.SCHEMA_VERSION, **about})

@@ -19,6 +19,7 @@ from bench.storage import explained, read_json, write_json, write_text
 SCHEMA_VERSION = 1
 DONE, FAILED, LOCK, JOB, RESULT, LOG = "done", "failed.json", "lock", "job.json", "result.json", "log.txt"
 PREDICTIONS = "predictions.csv"
+FLOOR = "floor_predictions.csv"  # beside folds.csv: what nobody can be expected to beat
 REPLACED = "replaced"
 
 

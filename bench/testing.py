@@ -23,8 +23,8 @@ from bench.cohort import Cohort
 from bench.context import JobContext
 from bench.imaging.volumes import Volumes
 from bench.opening import Opened, open_dataset
-from bench.predictions import PredictionError, checked, write_predictions
-from bench.targets import POINT_TARGET_INDEX
+from bench.predictions import EVIDENCE_COLUMNS, PredictionError, checked, write_predictions
+from bench.targets import POINT_COLUMNS, POINT_TARGET_INDEX
 
 SMOKE_PRESET = "smoke"
 SAFE_SUFFIXES = (".safetensors", ".json", ".csv", ".npy", ".skops", ".ubj", ".toml", ".txt")
@@ -137,10 +137,12 @@ def promise_points(fitted: Approach, predictions: Predictions, studies: Cohort, 
     write_predictions(context.folder, predictions)
     points = predictions.points
     by_id = {study.study_id: study for study in studies.studies}
-    for row in points.itertuples(index=False):
-        assert row.study_id in by_id, f"a point lies in study {row.study_id}, which was not asked for"
-        assert (row.condition, row.level) in POINT_TARGET_INDEX, f"a point is of {row.condition!r}, {row.level!r}"
-        by_id[row.study_id].get(row.series_id).index_of(row.instance_number)
+    for study_id, series_id, instance_number, condition, level in zip(
+        *(points[column] for column in POINT_COLUMNS[:5]), strict=True
+    ):
+        assert study_id in by_id, f"a point lies in study {study_id}, which was not asked for"
+        assert (condition, level) in POINT_TARGET_INDEX, f"a point is of {condition!r}, {level!r}"
+        by_id[study_id].get(series_id).index_of(instance_number)
     doubled = points.duplicated(["study_id", "condition", "level"])
     assert not doubled.any(), f"{int(doubled.sum())} targets have more than one point"
     assert np.isfinite(points[["x", "y"]].to_numpy(dtype=float)).all(), "a point is not finite"
@@ -151,8 +153,10 @@ def promise_evidence(fitted: Approach, predictions: Predictions, studies: Cohort
     if predictions.evidence is None:
         return
     by_id = {study.study_id: study for study in studies.studies}
-    for row in predictions.evidence.itertuples(index=False):
-        by_id[int(str(row.row_id).partition("_")[0])].get(row.series_id).index_of(row.instance_number)
+    for row, series_id, instance_number in zip(
+        *(predictions.evidence[column] for column in EVIDENCE_COLUMNS[:3]), strict=True
+    ):
+        by_id[int(row.partition("_")[0])].get(series_id).index_of(instance_number)
     assert (predictions.evidence["weight"] >= 0).all(), "a weight of the evidence is below 0"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,9 +61,8 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
     pooled = [pool(members, split) for members in groups.values()]
     prior = prior_terms(split)
     resampled = Resampled([[prior], *([*each.terms.values()] for each in pooled)], resamples)
-    floor = split.about.get("floor")
     results = [
-        _result(label, each, split, prior, floor, resampled, index)
+        _result(label, each, split, prior, resampled, index)
         for index, (label, each) in enumerate(zip(labels(pooled), pooled, strict=True))
     ]
     order = sorted(range(len(results)), key=lambda i: (not results[i].complete, results[i].estimate.score))
@@ -76,7 +76,7 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
         studies=len(split),
         prior=_estimate([prior[graded]], resampled.draws(PRIOR, graded)),
         prior_studies=int(graded.sum()),
-        floor=floor,
+        floor=None if split.floor is None else _known(split.floor[graded]),
         approaches=tuple(results[i] for i in order),
         differences=_differences(results, pooled, order, resampled),
         excluded={int(study): reason for study, reason in split.about.get("excluded", {}).items()},
@@ -90,7 +90,6 @@ def _result(
     pooled: Pooled,
     split: Split,
     prior: StudyTerms,
-    floor: Mapping[str, float] | None,
     resampled: Resampled,
     index: int,
 ) -> ApproachResult:
@@ -98,7 +97,7 @@ def _result(
     estimate = _estimate(
         [terms[pooled.held_out] for terms in pooled.terms.values()], resampled.draws(index, pooled.held_out)
     )
-    prior_score = float(reduce(prior[pooled.held_out]))
+    prior_score = _score(prior, pooled)
     return ApproachResult(
         label=label,
         approach=job.approach,
@@ -112,7 +111,7 @@ def _result(
         estimate=estimate,
         prior=prior_score,
         versus_prior=_paired(resampled, index, PRIOR, pooled.held_out, estimate.score - prior_score),
-        skill=None if floor is None else skill(estimate.score, prior_score, float(floor["score"])),
+        skill=None if split.floor is None else skill(estimate.score, prior_score, _score(split.floor, pooled)),
         fit_seconds=_total("fit_seconds", pooled),
         predict_seconds=_total("predict_seconds", pooled),
         peak_memory_mb=max((job.result.get("peak_memory_mb") or 0.0 for job in pooled.jobs), default=0.0) or None,
@@ -126,6 +125,16 @@ def _estimate(seeds: Sequence[StudyTerms], draws: np.ndarray) -> Estimate:
     parts = np.mean([reduce_parts(terms) for terms in seeds], axis=0)
     score = statistics.fmean(float(reduce(terms)) for terms in seeds)
     return Estimate(score, interval(draws), dict(zip(PARTS, parts.tolist(), strict=True)))
+
+
+def _known(terms: StudyTerms) -> dict[str, Any]:
+    parts = dict(zip(PARTS, reduce_parts(terms).tolist(), strict=True))
+    return {"score": float(reduce(terms)), "parts": parts}
+
+
+def _score(terms: StudyTerms, pooled: Pooled) -> float:
+    """The score of a reference on the studies that an approach has graded."""
+    return float(reduce(terms[pooled.held_out]))
 
 
 def _fold_score(fold: int, pooled: Pooled, split: Split) -> FoldScore:

@@ -17,7 +17,7 @@ from bench.metric import StudyTerms, study_terms
 from bench.predictions import read_predictions
 from bench.stats import prior_probabilities
 from bench.storage import read_json
-from bench.store import PREDICTIONS, StoredJob
+from bench.store import FLOOR, PREDICTIONS, StoredJob
 
 TRUE_POINTS = "predictions_true_points.csv"
 
@@ -30,12 +30,14 @@ class Split:
         study_ids: (N,) ascending.
         fold: (N,) the fold in which each is held out.
         grades: (N, 25) its labels.
+        floor: (N,) terms of predictions that nobody can be expected to beat; None where they are not known.
         about: the content of ``dataset.json``; empty where there is none.
     """
 
     study_ids: NDArray[np.int64]
     fold: NDArray[np.int64]
     grades: NDArray[np.int8]
+    floor: StudyTerms | None
     about: Mapping[str, Any]
 
     def __len__(self) -> int:
@@ -75,7 +77,10 @@ def read_split(folder: Path) -> Split:
     if unlabelled:
         raise DataError(f"{folder / 'labels.csv'}: study {min(unlabelled)} is missing ({len(unlabelled)} such).")
     about = read_json(folder / "dataset.json") or {}
-    return Split(study_ids, folds["fold"].to_numpy(np.int64), grades_of(labels.loc[study_ids]), about)
+    grades = grades_of(labels.loc[study_ids])
+    known = (folder / FLOOR).is_file()
+    floor = study_terms(grades, read_predictions(folder / FLOOR, study_ids)) if known else None
+    return Split(study_ids, folds["fold"].to_numpy(np.int64), grades, floor, about)
 
 
 def prior_terms(split: Split) -> StudyTerms:

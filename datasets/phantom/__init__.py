@@ -8,8 +8,10 @@ import pandas as pd
 
 from bench.dataset import DataSet, Progress
 from bench.errors import DataError, UsageError
+from bench.targets import PROBABILITY_COLUMNS
 
 from .building import build, is_complete, read_manifest
+from .labels import tilted
 from .presets import DEFAULT_SEED, PRESETS, VERSION, parse_preset
 
 __all__ = ["DEFAULT_SEED", "PRESETS", "VERSION", "Phantom", "build"]

@@ -10,7 +10,10 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
+from bench.approach import Predictions
+from bench.cohort import grades_of
 from bench.dataset import DataSet, Progress
+from bench.predictions import predictions_frame
 from bench.targets import SERIES_DESCRIPTIONS, SEVERITIES, TARGET_NAMES, TARGETS
 
 PLANES = {
@@ -31,8 +34,10 @@ class Toy(DataSet):
             write_toy(folder, int(preset or 12))
         return folder
 
-    def floor(self, folder: Path) -> dict[str, object]:
-        return {"score": 0.1, "parts": {}}
+    def best_predictions(self, folder: Path) -> pd.DataFrame:
+        grades = grades_of(pd.read_csv(folder / "train.csv").set_index("study_id"))
+        ids = np.arange(1, len(grades) + 1)
+        return predictions_frame(Predictions(ids, 0.9 * np.eye(3)[grades] + 0.1 / 3))
 
 
 def write_toy(folder: Path, studies: int) -> None:
