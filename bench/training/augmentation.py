@@ -48,15 +48,18 @@ def shift_scale_rotate(matrices: Matrices, change: ShiftScaleRotate, random: np.
 
 def brightness_contrast(images: Tensor, change: BrightnessContrast, random: np.random.Generator) -> Tensor:
     """Bags of images (B, ..., H, W) in 0..1; all images of a bag change alike and stay within 0..1."""
-    count = len(images)
-    draw = random.uniform(-1, 1, size=(2, count)) * (random.random(count) < change.probability)
-    shape = (count,) + (1,) * (images.ndim - 1)
-    added = _column(change.brightness * draw[0], images, shape)
-    times = _column(1 + change.contrast * draw[1], images, shape)
-    mean = images.mean(dim=tuple(range(1, images.ndim)), keepdim=True)
+    draw = random.uniform(-1, 1, size=(2, len(images)))
+    chosen = np.flatnonzero(random.random(len(images)) < change.probability)
+    changed = images[chosen]
+    shape = (len(chosen),) + (1,) * (images.ndim - 1)
+    added = _column(change.brightness * draw[0, chosen], images, shape)
+    times = _column(1 + change.contrast * draw[1, chosen], images, shape)
+    mean = changed.mean(dim=tuple(range(1, images.ndim)), keepdim=True)
     # A blank bag stands for something that is missing: it stays blank.
-    blank = images.flatten(1).amax(dim=1).reshape(shape) > 0
-    return ((images - mean) * times + mean + added).clamp(0, 1) * blank
+    there = changed.flatten(1).any(dim=1).reshape(shape)
+    images = images.clone()
+    images[chosen] = ((changed - mean) * times + mean + added).clamp(0, 1) * there
+    return images
 
 
 def _column(values: NDArray[np.float64], like: Tensor, shape: tuple[int, ...]) -> Tensor:

