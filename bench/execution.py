@@ -54,7 +54,7 @@ class Order:
     @property
     def folder(self) -> Path:
         """The job's folder."""
-        return self.job.folder(self.store)
+        return self.job.folder_in(self.store)
 
 
 def execute(order: Order, emit: Emit) -> str:

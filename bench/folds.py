@@ -67,8 +67,8 @@ def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int]
     if not {"study_id", "fold"} <= set(table.columns):
         raise UsageError(f"--folds {path}: the columns have to be study_id,fold; it has {', '.join(table.columns)}.")
     table = table[["study_id", "fold"]]
-    whole = table.apply(lambda column: pd.to_numeric(column, errors="coerce"))
-    bad = whole.isna().any(axis=1) | (whole % 1 != 0).any(axis=1) | (whole["fold"] < 0)
+    whole = pd.DataFrame({name: pd.to_numeric(table[name], errors="coerce") for name in ("study_id", "fold")})
+    bad = whole["study_id"].mod(1).ne(0) | whole["fold"].mod(1).ne(0) | whole["fold"].lt(0)  # NaN % 1 is not 0 either
     if bad.any():
         row = table[bad].iloc[0]
         raise UsageError(
@@ -117,27 +117,29 @@ def _indicators(grades: NDArray[np.int8]) -> NDArray[np.bool_]:
 def _stratify(has: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
     studies = len(has)
     fold = np.full(studies, -1)
-    room = np.full(folds, studies / folds)  # how many studies each fold still wants
-    wanted = np.tile(has.sum(axis=0) / folds, (folds, 1))  # (folds, labels): and how many with each label
+    size = np.zeros(folds, dtype=np.int64)
+    wanted = np.tile(has.sum(axis=0) / folds, (folds, 1))  # (folds, labels): what each fold still lacks
     shuffled = rng.permutation(studies)
-    while True:
-        left = has[fold < 0].sum(axis=0)
-        if not left.any():
-            break
+
+    def deal(study: int, need: NDArray[np.float64]) -> None:
+        fold[study] = chosen = _neediest(need, size, studies, rng)
+        wanted[chosen] -= has[study]
+        size[chosen] += 1
+
+    while (left := has[fold < 0].sum(axis=0)).any():
         label = int(np.argmin(np.where(left > 0, left, studies + 1)))
         for study in shuffled[has[shuffled, label] & (fold[shuffled] < 0)]:
-            fold[study] = _neediest(wanted[:, label], room, rng)
-            wanted[fold[study]] -= has[study]
-            room[fold[study]] -= 1
+            deal(study, wanted[:, label])
     for study in shuffled[fold[shuffled] < 0]:  # studies without any label
-        fold[study] = _neediest(room, room, rng)
-        room[fold[study]] -= 1
+        deal(study, np.zeros(folds))
     return fold
 
 
-def _neediest(wanted: NDArray[np.float64], room: NDArray[np.float64], rng: np.random.Generator) -> int:
-    open_folds = room > 0 if (room > 0).any() else np.ones_like(room, dtype=bool)
-    need = np.where(open_folds, wanted, -np.inf)
-    best = np.flatnonzero(need >= need.max() - 1e-9)
-    best = best[room[best] >= room[best].max() - 1e-9]
+def _neediest(need: NDArray[np.float64], size: NDArray[np.int64], studies: int, rng: np.random.Generator) -> int:
+    """Of the folds that may still grow, the one that lacks most; of several, the smallest; of these, any."""
+    base, larger = divmod(studies, len(size))
+    is_open = (size < base) | ((size == base) & ((size > base).sum() < larger))
+    best = np.flatnonzero(is_open)
+    best = best[need[best] >= need[best].max() - 1e-9]
+    best = best[size[best] == size[best].min()]
     return int(rng.choice(best))

@@ -84,7 +84,7 @@ class Job:
         part = "" if self.train_fraction == 1 else f" train {self.train_fraction:g}"
         return f"{self.approach}-{self.preset} fold {self.fold}{extra}{part}"
 
-    def folder(self, store: Path) -> Path:
+    def folder_in(self, store: Path) -> Path:
         """Where its results lie in a store."""
         return store / self.data_name / self.split_name / self.run_name / self.seed_name / f"fold{self.fold}"
 

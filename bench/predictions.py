@@ -40,7 +40,7 @@ def checked(predictions: Predictions, study_ids: np.ndarray) -> Predictions:
         raise PredictionError(f"study {missing[0]} has no predictions ({len(missing)} such). Every study needs all 25.")
     if len(ids) != len(study_ids):
         raise PredictionError(f"predictions for {len(ids)} studies, but {len(study_ids)} were asked for, each once.")
-    values = values[pd.Index(ids).get_indexer(study_ids)]
+    values = values[pd.Index(ids).get_indexer(pd.Index(study_ids))]
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any():
         study, target, _ = np.argwhere(bad)[0]

@@ -155,7 +155,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         for seed in request.seeds
         for fold in chosen
     )
-    split_folder = jobs[0].folder(request.out).parents[2]
+    split_folder = jobs[0].folder_in(request.out).parents[2]
     _write_split(split_folder, split, opened, dataset.best_predictions(folder), dataset_name)
     return Prepared(opened, split_folder, jobs)
 
@@ -167,7 +167,7 @@ def survey(request: Request, jobs: Sequence[Job]) -> list[State]:
     }
     states = []
     for job in jobs:
-        stored = store.read_job(job.folder(request.out))
+        stored = store.read_job(job.folder_in(request.out))
         if stored is None:
             states.append(State(job, "missing"))
             continue
@@ -182,8 +182,8 @@ def to_do(request: Request, states: Sequence[State]) -> list[Job]:
     if request.force:
         for state in states:
             if state.status != "running":
-                with Lock(state.job.folder(request.out) / store.LOCK):
-                    store.set_aside(state.job.folder(request.out))
+                with Lock(state.job.folder_in(request.out) / store.LOCK):
+                    store.set_aside(state.job.folder_in(request.out))
         return [state.job for state in states]
     passed_over = ("done", "stale") if request.only_missing else ("done",)
     return [state.job for state in states if state.status not in passed_over]
@@ -238,7 +238,7 @@ def _await_others(root: Path, locked: Sequence[Job], outcome: Outcome, on_event:
     while left:
         time.sleep(POLL_S)
         for job in list(left):
-            stored = store.read_job(job.folder(root))
+            stored = store.read_job(job.folder_in(root))
             status = stored.status if stored is not None else "missing"
             if status == "done":
                 outcome.done.append(job)

@@ -88,7 +88,7 @@ def _fill_store(
             if (approach, seed, fold) in missing:
                 continue
             job = Job(approach, "quick", "{}", dataset, "data", "d" * 64, folds, fold_hash(split), fold, seed)
-            folder = job.folder(store)
+            folder = job.folder_in(store)
             split_folder = folder.parents[2]
             write_text(split_folder / "folds.csv", fold_csv(split))
             write_text(split_folder / "labels.csv", labels.to_csv(index_label="study_id"))

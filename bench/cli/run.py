@@ -139,7 +139,7 @@ def _show_result(console: Console, prepared: Prepared, outcome: Outcome, request
     from bench.console_table import result_table
     from bench.store import read_job
 
-    wanted = [read_job(job.folder(request.out)) for job in prepared.jobs]
+    wanted = [read_job(job.folder_in(request.out)) for job in prepared.jobs]
     finished = [job for job in wanted if job is not None and job.status == "done"]
     if finished:
         console.print(result_table(compare(finished)))

@@ -122,5 +122,5 @@ def test_preset_that_extends_another(plugin: Plugin) -> None:
         "severity": {"backbone": "test_resnet", "epochs": 1}, "folds": 2, "tags": []
     }  # fmt: skip
     (plugin.folder() / "quick.toml").write_text("extends = 'smoke'")
-    with pytest.raises(UsageError, match="unknown preset, which quick.toml extends, 'smoke'"):
+    with pytest.raises(UsageError, match=r"unknown preset, which quick\.toml extends, 'smoke'"):
         values(plugin, preset="smoke")
