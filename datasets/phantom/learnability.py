@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -43,14 +44,25 @@ class Studies:
 Reader = Callable[[Studies], FloatArray]
 
 
+_trained: dict[tuple[int, int], Any] = {}  # (studies, epochs) -> the network on true crops, used by two rows
+
+
+def _right_model(studies: Studies, epochs: int) -> Any:
+    from .learning.network import train_reader
+
+    key = len(studies.train.grades), epochs
+    if key not in _trained:
+        _trained[key] = train_reader(studies.train.crops, studies.train.grades, epochs=epochs)
+    return _trained[key]
+
+
 def crops_reader(epochs: int) -> Reader:
     """The small network on crops at the annotators' points."""
 
     def predict(studies: Studies) -> FloatArray:
-        from .learning.network import read, train_reader
+        from .learning.network import read
 
-        model = train_reader(studies.train.crops, studies.train.grades, epochs=epochs)
-        return read(model, studies.held_out.crops)
+        return read(_right_model(studies, epochs), studies.held_out.crops)
 
     return predict
 
@@ -72,10 +84,9 @@ def other_patient(epochs: int) -> Reader:
     """Trained rightly, then shown the crops of another patient."""
 
     def predict(studies: Studies) -> FloatArray:
-        from .learning.network import read, train_reader
+        from .learning.network import read
 
-        model = train_reader(studies.train.crops, studies.train.grades, epochs=epochs)
-        return read(model, np.roll(studies.held_out.crops, 1, axis=0))
+        return read(_right_model(studies, epochs), np.roll(studies.held_out.crops, 1, axis=0))
 
     return predict
 

@@ -59,12 +59,14 @@ def stack(plan: SeriesPlan, pixels: NDArray[np.uint16]) -> Stack:
     return Stack(plan, np.clip(scaled, 0, 1.2).astype(np.float32)[order], origins[order], axes[order], numbers)
 
 
-def annotated_points(study: PlannedStudy, stacks: Mapping[int, Stack]) -> list[tuple[Stack | None, int, FloatArray]]:
-    """For each target: the stack, the slice and the world point that the annotator marked, or the true ones."""
+def annotated_points(
+    study: PlannedStudy, stacks: Mapping[int, Stack], *, only: int | None = None
+) -> list[tuple[Stack | None, int, FloatArray]]:
+    """For each target, or only one: the stack, slice and world point that the annotator marked, or the true ones."""
     marked = {point.target: point for point in study.points}
     result: list[tuple[Stack | None, int, FloatArray]] = []
-    for target in TARGETS:
-        if target in marked:
+    for target in TARGETS if only is None else TARGETS[only : only + 1]:
+        if target in marked and marked[target].series_id in stacks:
             point = marked[target]
             here = stacks[point.series_id]
             at = here.numbers.index(point.instance_number)
