@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.approaches.mil.bags import STREAMS, collect, draw
+from bench.approaches.mil.config import Severity
+from bench.approaches.mil.marks import Marks
+from bench.training.augmentation import ShiftScaleRotate
+from bench.training.crops import BLANK
+from bench.training.loop import Schedule
+
+SCHEDULE = Schedule(epochs=1, batch_size=1, learning_rate=1e-3)
+STILL = ShiftScaleRotate(probability=0.0)
+MISSED = [0.1, 0.2, 0.4, 0.2, 0.1]
+
+
+def config(**changes: object) -> Severity:
+    values = {"backbone": "test_resnet", "schedule": SCHEDULE, "change": STILL, **changes}
+    return Severity(**values)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def marks() -> Marks:
+    """A canal point, both foramina and both recesses of L3/L4."""
+    marks = Marks.none(1)
+    marks.set(0, 2, 20, 5, (40, 50))
+    marks.set(0, 7, 30, 8, (41, 51))
+    marks.set(0, 12, 30, 2, (42, 52))
+    marks.set(0, 17, 10, 20, (55, 45))
+    marks.set(0, 22, 10, 21, (35, 45))
+    return marks
+
+
+def bags(study, marks, stream: str, **changes: object):
+    return collect([study], marks, STREAMS[stream], config(**changes))
+
+
+ROW = np.array([0])
+
+
+def test_bags_lie_around_the_marked_slice_and_missing_ones_are_blank(study, marks) -> None:
+    crops, marked = draw(bags(study, marks, "canal_sagittal"), ROW, config(), None, None)
+    assert crops.series.tolist() == [BLANK, BLANK, 20, BLANK, BLANK]
+    assert crops.slices[2].tolist() == [3, 4, 5, 6, 7]
+    assert marked.tolist() == [-1, -1, 2, -1, -1]
+
+
+def test_sides_stand_in_the_order_of_the_targets(study, marks) -> None:
+    crops, _ = draw(bags(study, marks, "foraminal_sagittal"), ROW, config(), None, None)
+    assert np.flatnonzero(crops.series != BLANK).tolist() == [2, 7]  # left L3/L4, right L3/L4
+    assert crops.slices[2].tolist() == [6, 7, 8, 9, 10]
+    assert crops.slices[7].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_mirrored_left_foramina_are_taken_in_reverse(study, marks) -> None:
+    mirrored = config(mirror=True)
+    of = bags(study, marks, "foraminal_sagittal", mirror=True)
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        crops, marked = draw(of, ROW, mirrored, MISSED, random)
+        assert crops.slices[2].tolist() == sorted(crops.slices[2].tolist(), reverse=True)
+        assert crops.slices[7].tolist() == sorted(crops.slices[7].tolist())
+        assert crops.slices[2][marked[2]] == 8
+        assert crops.slices[7][marked[7]] == 2
+
+
+def test_jitter_moves_by_pixels_of_the_512_frame(study, marks) -> None:
+    of = bags(study, marks, "canal_sagittal")
+    still, _ = draw(of, ROW, config(), None, None)
+    random = np.random.default_rng(0)
+    moved = [draw(of, ROW, config(jitter=10.0), None, random)[0].matrices[2, :, 2] for _ in range(300)]
+    most = np.abs(np.array(moved) - still.matrices[2, :, 2]).max(axis=0)
+    np.testing.assert_allclose(most, [10 * 80 / 512, 10 * 100 / 512], rtol=0.05)
+
+
+def test_without_jitter_and_shifts_training_sees_what_prediction_sees(study, marks) -> None:
+    quiet = config(jitter=0.0, shift_slices=False)
+    of = bags(study, marks, "side_axial")
+    seen, _ = draw(of, ROW, quiet, MISSED, np.random.default_rng(0))
+    still, _ = draw(of, ROW, quiet, MISSED, None)
+    np.testing.assert_array_equal(seen.slices, still.slices)
+    np.testing.assert_allclose(seen.matrices, still.matrices)
+
+
+def test_the_canal_s_axial_bag_lies_at_either_recess_in_training_and_midway_in_prediction(study, marks) -> None:
+    quiet = config(jitter=0.0, shift_slices=False)
+    of = bags(study, marks, "canal_axial")
+    still, _ = draw(of, ROW, quiet, None, None)
+    random = np.random.default_rng(0)
+    seen = {float(draw(of, ROW, quiet, None, random)[0].matrices[2, 0, 2]) for _ in range(30)}
+    frame = 90 / 512
+    assert seen == {55 - 20 * frame, 35 + 20 * frame}
+    assert still.matrices[2, 0, 2] == pytest.approx(45)
+
+
+def test_one_recess_is_enough_for_the_canal_s_axial_bag(study) -> None:
+    marks = Marks.none(1)
+    marks.set(0, 22, 10, 21, (35, 45))
+    crops, _ = draw(bags(study, marks, "canal_axial"), ROW, config(), None, np.random.default_rng(0))
+    assert crops.series.tolist() == [BLANK, BLANK, 10, BLANK, BLANK]
+    assert np.isfinite(crops.matrices).all()

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bench.approaches.mil.config import PointNetwork
+from bench.approaches.mil.convnext3d import DepthNet
+from bench.approaches.mil.model import LSTMMIL, POOLINGS
+from bench.approaches.mil.pointnet import build, heatmap_loss
+from bench.training.loop import Schedule
+
+SCHEDULE = Schedule(epochs=1, batch_size=1, learning_rate=1e-3)
+SMALL = ((4, 8, 8, 8), (1, 1, 1, 1))
+
+
+def test_a_series_gives_a_score_a_point_and_slice() -> None:
+    assert DepthNet(*SMALL, points=5, depth=32)(torch.rand(2, 32, 64, 64)).shape == (2, 5, 32)
+    assert DepthNet(*SMALL, points=10, depth=32, coordinates=True)(torch.rand(2, 32, 64, 64)).shape == (2, 10, 3)
+    assert DepthNet(*SMALL, points=5, depth=24, pooling="slice")(torch.rand(2, 13, 64, 64)).shape == (2, 5, 13)
+
+
+def test_slice_pooling_keeps_a_slice_s_place() -> None:
+    torch.manual_seed(0)
+    network = DepthNet(*SMALL, points=1, depth=24, pooling="slice").eval()
+    volume = torch.zeros(1, 16, 64, 64)
+    changed = volume.clone()
+    changed[0, 12] = torch.rand(64, 64)
+    difference = (network(changed) - network(volume)).abs()[0, 0]
+    # four blocks of a kernel that looks one slice ahead each; group norms carry a trace of it everywhere
+    assert difference[:8].max() < 0.5 * difference[8:13].max()
+
+
+def test_attention_sums_to_one_and_scores_are_raw() -> None:
+    for pooling in POOLINGS.values():
+        network = pooling(16)
+        pooled, weights, marked = network(torch.randn(3, 5, 16))
+        assert pooled.shape == (3, network.num_features)
+        assert marked.shape == (3, 5)
+        torch.testing.assert_close(weights.sum(dim=1), torch.ones(3))
+
+
+def test_lstm_mil_is_the_write_up_s() -> None:
+    network = LSTMMIL(768)
+    assert (network.lstm.hidden_size, network.lstm.num_layers, network.lstm.bidirectional) == (384, 2, True)
+    assert network.lstm.dropout == 0.1
+    assert network.attention[1].weight is not network.marked[1].weight
+
+
+@pytest.mark.parametrize("head", ["pooled", "heatmap"])
+def test_points_lie_within_the_image(head: str) -> None:
+    network = build(
+        PointNetwork(backbone="test_resnet", size=(64, 48), head=head, schedule=SCHEDULE), channels=3, points=5
+    )
+    points = network(torch.rand(2, 3, 64, 48))
+    assert points.shape == (2, 5, 2)
+    assert ((points > 0) & (points < 1)).all()
+
+
+def test_a_map_s_point_moves_with_the_image() -> None:
+    torch.manual_seed(0)
+    config = PointNetwork(backbone="test_resnet", size=(64, 64), head="heatmap", schedule=SCHEDULE)
+    network = build(config, channels=1, points=1).eval()
+    weights, centres = network.heatmaps(torch.rand(1, 1, 64, 64))
+    assert centres.shape == (16 * 16, 2)
+    torch.testing.assert_close(centres[0], torch.tensor([1 / 32, 1 / 32]))
+    torch.testing.assert_close(centres[1], torch.tensor([3 / 32, 1 / 32]))  # x runs first
+    torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
+
+
+def test_the_map_loss_is_least_at_the_point() -> None:
+    axis = (torch.arange(20) + 0.5) / 20
+    centres = torch.stack([axis.repeat(20), axis.repeat_interleave(20)], dim=1)
+
+    def at(x: float, y: float) -> torch.Tensor:
+        return (-(centres - torch.tensor([x, y])).square().sum(1) / 0.002).softmax(0)[None, None]
+
+    true = torch.tensor([[[0.3, 0.7]]])
+    assert heatmap_loss(at(0.3, 0.7), centres, true) < heatmap_loss(at(0.4, 0.7), centres, true)
+    assert heatmap_loss(at(0.3, 0.7), centres, true * float("nan")) == 0
