@@ -70,7 +70,7 @@ def coil(canvas: Canvas, patient: Patient) -> Image:
 
 def scanned(slices: Image, flaws: Flaws, random: np.random.Generator) -> NDArray[np.uint16]:
     """Grey values of 12 bits for ideal slices (S, rows, columns)."""
-    reference = np.float32(np.percentile(slices[len(slices) // 2], 95))
+    reference = np.float32(np.percentile(slices[len(slices) // 2], 95) or slices.max() or 1.0)
     field = _shading(slices.shape[1:], flaws)
     window = _window(slices.shape[1:], flaws)
     result = np.empty(slices.shape, dtype=np.uint16)

@@ -73,6 +73,7 @@ def draw_sequence(description: str, tesla: float, random: np.random.Generator, *
     if description == "Sagittal T1":
         return Sequence("T1", random.uniform(450, 700), random.uniform(8, 14), 0.0, tesla)
     if stir:
-        inversion = 160.0 if tesla < 2 else 210.0
+        # Set to null fat, as it is tuned in practice, and not quite met
+        inversion = np.log(2) * TISSUES["fat"].t1[0 if tesla < 2 else 1] * random.uniform(0.9, 1.02)
         return Sequence("STIR", random.uniform(3500, 5000), random.uniform(45, 75), inversion, tesla)
     return Sequence("T2", random.uniform(3000, 4500), random.uniform(90, 118), 0.0, tesla)
