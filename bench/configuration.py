@@ -159,14 +159,27 @@ def _explain(error: ValidationError, config_class: type[BaseModel], approach: st
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             keys = _keys(config_class)
-            close = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
-            guess = f" Did you mean {close[0]!r}?" if close else ""
-            there_is = f"There is: {', '.join(keys)}." if keys else "It has none at all."
+            close = _nearest_key(key, keys)
+            guess = f" Did you mean {close!r}?" if close else ""
+            beside = [other for other in keys if other.partition(".")[0] == key.partition(".")[0]] or keys
+            there_is = f"There is: {', '.join(beside)}." if keys else "It has none at all."
             aside = f" Write {approach}:... or another approach's name before a setting that is for one alone."
             lines.append(f"{approach} has no setting {key!r}.{guess} {there_is}{aside}")
         else:
             lines.append(f"{approach}: {key or 'the configuration'} = {problem['input']!r}: {problem['msg']}.")
     return "\n".join(lines)
+
+
+def _nearest_key(key: str, keys: Sequence[str]) -> str | None:
+    """The key that was most likely meant: one whose last word is alike, or else one that is alike as a whole."""
+
+    def likeness(one: str, other: str) -> float:
+        return difflib.SequenceMatcher(None, one, other).ratio()
+
+    last = key.rpartition(".")[2]
+    alike = [other for other in keys if likeness(last, other.rpartition(".")[2]) >= 0.75]
+    nearest = max(alike or keys, key=lambda other: likeness(key, other), default=None)
+    return nearest if nearest is not None and (alike or likeness(key, nearest) >= 0.5) else None
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
