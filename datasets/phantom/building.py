@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.dataset import Progress
 from bench.errors import DataError, UsageError
+from bench.locks import Lock
 
 from .files import write_study
 from .presets import VERSION, Preset, parse_preset
@@ -54,11 +55,14 @@ def build(
         raise UsageError(f"seed {seed} is negative: it must be a whole number of 0 or more.")
     manifest = {"schema_version": 1, "version": VERSION, "seed": seed, "preset": size.name, "studies": count}
     try:
-        _claim(folder, manifest)
-        rows = _tables(folder, size, seed, count, progress)
-        if not tables_only:
-            _images(folder, size, seed, rows, jobs, progress)
-        write_json(folder / MANIFEST, {**manifest, "complete": True, "images": not tables_only})
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with Lock(folder.with_name(f".{folder.name}.lock")):  # two builders in one folder: the second finds it done
+            _claim(folder, manifest)
+            rows = _tables(folder, size, seed, count, progress)
+            if not tables_only:
+                _images(folder, size, seed, rows, jobs, progress)
+            images = not tables_only or bool((read_manifest(folder) or {}).get("images"))
+            write_json(folder / MANIFEST, {**manifest, "complete": True, "images": images})
     except OSError as error:
         raise DataError(
             f"cannot build the phantom in {folder}: {error}. What is there is kept; the same command goes on from it."
@@ -103,6 +107,8 @@ def _claim(folder: Path, manifest: dict[str, Any]) -> None:
             f"{folder} holds a phantom of {found['studies']} studies, more than {manifest['studies']}: "
             f"name another folder, or pass --studies {found['studies']}."
         )
+    if found.get("studies", 0) < manifest["studies"]:
+        write_json(folder / MANIFEST, {**manifest, "complete": False, "images": False})
 
 
 def _tables(folder: Path, preset: Preset, seed: int, count: int, progress: Progress) -> list[StudyRows]:
