@@ -36,7 +36,7 @@ PRESETS = {
     for preset in (
         Preset("small", 100, "small", megabytes=4.4),
         Preset("standard", 500, "small", megabytes=4.4),
-        Preset("full", 1975, "real", megabytes=17.0),
+        Preset("full", 1975, "real", megabytes=13.0),
         Preset("odd", 40, "tiny", odd=True, megabytes=1.0),
         Preset("tiny", 8, "tiny", megabytes=0.8),
     )

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.datasets.phantom.labels import label_model, tilted
+from bench.datasets.phantom.learnability import ROWS, skill_with_interval
+from bench.datasets.phantom.learning import baselines
+from bench.datasets.phantom.learning.data import Examples, make_examples
+from bench.targets import TARGETS
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    return make_examples(tmp_path_factory.mktemp("examples"), seed=3, first=0, studies=3, preset="tiny")
+
+
+def drawn(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    some = [label_model().draw(9, index) for index in range(count)]
+    return (
+        np.stack([one.grades for one in some]),
+        np.stack([one.probabilities for one in some]),
+        np.stack([one.steps for one in some]),
+    )
+
+
+def test_examples_hold_what_readers_need(examples: Examples, tmp_path: Path) -> None:
+    assert examples.crops.shape == (3, 25, 5, 48, 48)
+    assert examples.muscle.shape == (3, 25, 48, 48)
+    assert examples.wrong.shape == (3, 5, 5, 48, 48)
+    assert examples.crops[:, :5].any(axis=(2, 3, 4)).all()
+    assert np.isfinite(examples.habits).all()
+    assert np.isfinite(examples.intensities).all()
+
+
+def test_a_right_crop_is_mirrored_to_look_like_a_left_one(examples: Examples) -> None:
+    """In an axial crop the middle of the body, with the bright sac, lies towards one edge on both sides."""
+    for target in (target for target in TARGETS if target.condition == "subarticular" and target.level == "l3_l4"):
+        crop = examples.crops[:, TARGETS.index(target), 2].astype(float)
+        assert crop[:, 18:30, 8:22].mean() > crop[:, 18:30, 36:].mean()
+
+
+def test_skill_is_one_at_the_floor_and_nought_at_the_prior() -> None:
+    grades, probabilities, _ = drawn(200)
+    line, floor = baselines.prior(grades, 200), tilted(probabilities)
+    assert skill_with_interval(grades, floor, floor, line)["skill"] == pytest.approx(1)
+    assert skill_with_interval(grades, line, floor, line)["skill"] == pytest.approx(0)
+    half = skill_with_interval(grades, (line + floor) / 2, floor, line)
+    assert half["interval"][0] < half["skill"] < half["interval"][1]
+
+
+def test_a_perfect_reader_of_neighbours_is_calibrated() -> None:
+    grades, probabilities, steps = drawn(1500)
+    floor, line = tilted(probabilities), baselines.prior(grades, 1500)
+    found = skill_with_interval(grades, baselines.perfect_reader_of_neighbours(steps), floor, line)
+    assert 0.1 < found["skill"] < 0.6
+
+
+def test_every_row_has_a_reader() -> None:
+    assert len({title for title, *_ in ROWS.values()}) == len(ROWS) - 1  # true crops twice, with 80 and with 320
+
+
+def test_readers_train_and_read(examples: Examples) -> None:
+    from bench.datasets.phantom.learning.network import read, read_whole, train_reader, train_whole
+
+    images = np.repeat(examples.crops, 2, axis=0)
+    grades = np.repeat(examples.grades, 2, axis=0)
+    predicted = read(train_reader(images, grades, epochs=1), examples.crops)
+    assert predicted.shape == (3, 25, 3)
+    np.testing.assert_allclose(predicted.sum(axis=-1), 1, atol=1e-5)
+    whole = np.repeat(examples.whole, 8, axis=0)
+    assert read_whole(train_whole(whole, np.repeat(grades, 4, axis=0), epochs=1), examples.whole).shape == (3, 25, 3)
