@@ -10,9 +10,10 @@ from pathlib import Path
 from bench.errors import DataError
 from bench.imaging.assembly import assemble
 from bench.imaging.cache import READER_VERSION, SCHEMA_VERSION, Record, checksum, locked, record_of, write_series
-from bench.imaging.dicom import Header, header_of, open_file
+from bench.imaging.dicom import Header, header_of
 from bench.imaging.faults import Fault, NotDicom, UnreadableImage
 from bench.imaging.layout import SeriesFiles
+from bench.imaging.parsing import open_file
 from bench.imaging.pixels import Pixels, decode
 from bench.imaging.slices import Slice
 from bench.imaging.values import Stack, common_units, percentiles
@@ -69,7 +70,7 @@ def read_series(task: SeriesFiles) -> tuple[Record, Stack | None]:
     for path in task.files:
         try:
             ds = open_file(Path(task.root) / path)
-            header = header_of(ds)
+            header = header_of(ds, geometry_alone=True)
             pixels[path], headers[path] = decode(ds, header), header
         except UnreadableImage as error:
             faults.append(fault_of(task, path, error))

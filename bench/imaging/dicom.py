@@ -12,14 +12,13 @@ from math import hypot, isnan
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag
 
 from bench.imaging import tags
-from bench.imaging.faults import NotDicom, UnreadableImage
+from bench.imaging.faults import UnreadableImage
 from bench.imaging.geometry import FloatArray
+from bench.imaging.parsing import open_file, words_of
 
 # Beyond this, a declared matrix is damage, not an MR slice.
 MAX_SIDE_PX = 16384
@@ -91,57 +90,37 @@ def read_header(path: Path) -> Header:
     return header_of(open_file(path, pixels=False))
 
 
-def open_file(path: Path, *, pixels: bool = True) -> Dataset:
-    """Parse a DICOM file, with or without its pixels.
-
-    Raises:
-        UnreadableImage: if the file cannot be opened, or is not DICOM.
-    """
-    try:
-        try:
-            return pydicom.dcmread(path, stop_before_pixels=not pixels)
-        except InvalidDicomError:
-            return _open_bare(path, pixels)
-    except UnreadableImage:
-        raise
-    except OSError as error:
-        if error.strerror is None:  # the parser's own
-            raise UnreadableImage(f"is damaged: its header cannot be parsed ({_words(error)})") from None
-        raise UnreadableImage(f"cannot be opened: {error.strerror}") from None
-    except Exception as error:  # damage makes the parser raise nearly anything
-        raise UnreadableImage(f"is damaged: its header cannot be parsed ({_words(error)})") from None
-
-
-def header_of(ds: Dataset) -> Header:
-    """What a parsed file says of itself.
+def header_of(ds: Dataset, *, geometry_alone: bool = False) -> Header:
+    """What a parsed file says of itself; with ``geometry_alone`` without what only tells its kind and kin.
 
     Raises:
         UnreadableImage: if it holds no image, or sizes that make no sense.
     """
     try:
-        return _header_of(ds)
+        return _header_of(ds, geometry_alone)
     except UnreadableImage:
         raise
     except Exception as error:  # damage makes the parser raise nearly anything
-        raise UnreadableImage(f"is damaged: its header cannot be parsed ({_words(error)})") from None
+        raise UnreadableImage(f"is damaged: its header cannot be parsed ({words_of(error)})") from None
 
 
-def _header_of(ds: Dataset) -> Header:
+def _header_of(ds: Dataset, geometry_alone: bool) -> Header:
     if tags.ROWS not in ds or tags.COLUMNS not in ds:
         raise UnreadableImage("holds no image: it is cut short, damaged, or something else than a picture")
     notes: list[str] = []
     syntax = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
     frames = _frames_of(ds, notes)
+    told = not geometry_alone
     return Header(
         frames=frames,
         instance_number=tags.integer(ds, tags.INSTANCE_NUMBER),
         transfer_syntax=str(syntax or ""),
         multi_frame=len(frames) > 1 or tags.PER_FRAME_GROUPS in ds,
-        study_uid=tags.text(ds, tags.STUDY_UID),
-        series_uid=tags.text(ds, tags.SERIES_UID),
-        names=" ".join(tags.text(ds, tag) for tag in tags.NAMES).lower(),
-        repetition_time_ms=tags.number(ds, tags.REPETITION_TIME, notes),
-        inversion_time_ms=tags.number(ds, tags.INVERSION_TIME, notes),
+        study_uid=tags.text(ds, tags.STUDY_UID) if told else "",
+        series_uid=tags.text(ds, tags.SERIES_UID) if told else "",
+        names=" ".join(tags.text(ds, tag) for tag in tags.NAMES).lower() if told else "",
+        repetition_time_ms=tags.number(ds, tags.REPETITION_TIME, notes) if told else float("nan"),
+        inversion_time_ms=tags.number(ds, tags.INVERSION_TIME, notes) if told else float("nan"),
         assumptions=tuple(notes),
     )
 
@@ -227,19 +206,3 @@ def _orientation(values: Sequence[float] | None, notes: list[str]) -> FloatArray
         notes.append(f"ImageOrientationPatient {values} is no pair of directions at right angles: not used")
         return None
     return axes / np.array(lengths)[:, None]
-
-
-def _open_bare(path: Path, pixels: bool) -> Dataset:
-    """Parse a file without the DICM mark, as old scanners wrote them: its first element must be of group 2 or 8."""
-    with path.open("rb") as file:
-        start = file.read(8)
-    if not start:
-        raise UnreadableImage("is empty (0 bytes)")
-    if len(start) < 8 or int.from_bytes(start[:2], "little") not in (2, 8) or start[3] != 0:
-        raise NotDicom("is not a DICOM file: the DICM mark after its preamble is missing")
-    return pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
-
-
-def _words(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__

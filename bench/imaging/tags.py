@@ -19,6 +19,13 @@ SERIES_UID = BaseTag(0x0020000E)
 INSTANCE_NUMBER = BaseTag(0x00200013)
 ROWS = BaseTag(0x00280010)
 COLUMNS = BaseTag(0x00280011)
+SAMPLES = BaseTag(0x00280002)
+PHOTOMETRIC = BaseTag(0x00280004)
+BITS_ALLOCATED = BaseTag(0x00280100)
+BITS_STORED = BaseTag(0x00280101)
+HIGH_BIT = BaseTag(0x00280102)
+SIGNED = BaseTag(0x00280103)
+PIXEL_DATA = BaseTag(0x7FE00010)
 NUMBER_OF_FRAMES = BaseTag(0x00280008)
 POSITION = BaseTag(0x00200032)
 ORIENTATION = BaseTag(0x00200037)
@@ -37,6 +44,8 @@ PLANE_ORIENTATION = BaseTag(0x00209116)
 PIXEL_MEASURES = BaseTag(0x00289110)
 VALUE_TRANSFORMATION = BaseTag(0x00289145)
 ECHO = BaseTag(0x00189114)
+# Stored as two bytes, all others as text.
+_BINARY = frozenset({ROWS, COLUMNS, SAMPLES, BITS_ALLOCATED, BITS_STORED, HIGH_BIT, SIGNED})
 # SeriesDescription, ProtocolName, SequenceName, ImageType: what the kind of a series can be told by.
 NAMES = (BaseTag(0x0008103E), BaseTag(0x00181030), BaseTag(0x00180024), BaseTag(0x00080008))
 
@@ -79,13 +88,18 @@ def text(ds: Dataset, tag: BaseTag) -> str:
     ).strip(" \0")
 
 
+def content(ds: Dataset, tag: BaseTag) -> bytes:
+    """The bytes of an element, b"" where it is missing."""
+    return (ds.get_item(tag).value or b"") if tag in ds else b""
+
+
 def _values(ds: Dataset, tag: BaseTag) -> list[Any]:
     """The values of an element, not yet converted: bytes, text or numbers."""
     if tag not in ds:
         return []
     raw = ds.get_item(tag)
     if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
-        if tag in (ROWS, COLUMNS):
+        if tag in _BINARY:
             return [int.from_bytes(raw.value, "little" if raw.is_little_endian else "big")]
         if tag != EFFECTIVE_ECHO_TIME:  # the others are text in the file
             stripped = raw.value.strip(b" \0")

@@ -15,9 +15,10 @@ from pydicom.uid import (
 )
 
 from bench.imaging.build import read_series
-from bench.imaging.dicom import header_of, open_file
+from bench.imaging.dicom import header_of
 from bench.imaging.faults import UnreadableImage
 from bench.imaging.layout import SeriesFiles
+from bench.imaging.parsing import open_file
 from bench.imaging.pixels import decode
 from bench.targets import SAGITTAL_T1
 
