@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -124,6 +125,8 @@ def _tables(folder: Path, preset: Preset, seed: int, count: int, progress: Progr
 def _images(folder: Path, preset: Preset, seed: int, rows: list[StudyRows], jobs: int, progress: Progress) -> None:
     images = folder / "train_images"
     images.mkdir(exist_ok=True)
+    for unfinished in images.glob(".*"):  # of a builder that was killed
+        shutil.rmtree(unfinished)
     missing = [index for index, row in enumerate(rows) if not (images / str(row.study_id)).is_dir()]
     done = len(rows) - len(missing)
     progress("building phantom studies", done, len(rows))

@@ -55,6 +55,9 @@ def test_an_interrupted_build_resumes(tiny: Path, tmp_path: Path, contents: Call
     with pytest.raises(KeyboardInterrupt):
         build(folder, preset="tiny", studies=4, seed=3, progress=interrupt)
     assert len(list((folder / "train_images").iterdir())) == 2
+    killed = folder / "train_images" / ".123-abc"
+    killed.mkdir()
+    (killed / "1.dcm").write_bytes(b"half")
     made = []
     build(folder, preset="tiny", studies=4, seed=3, progress=lambda what, done, total: made.append((what, done)))
     assert made[1] == ("building phantom studies", 2)
