@@ -161,7 +161,7 @@ def _annotated(study: Study, known: Mapping[int, str]) -> Study:
 
 
 def place_points(points: pd.DataFrame, studies: tuple[Study, ...]) -> tuple[pd.DataFrame, list[Fault]]:
-    """The points whose slice is there, and a fault for every other."""
+    """The points whose slice is there, and a fault for every series with others."""
     slices = {
         (series.series_id, int(number))
         for study in studies
@@ -174,13 +174,19 @@ def place_points(points: pd.DataFrame, studies: tuple[Study, ...]) -> tuple[pd.D
         [(int(series), int(number)) in slices for series, number in pairs], index=points.index, dtype=bool
     )
     faults = [
-        Fault(
-            f"{IMAGES}/{row.study_id}/{row.series_id}/{row.instance_number}.dcm",
-            f"carries the point of {row.condition} {row.level}, but is absent or unusable",
-            "this point is left out; its label stays",
-            int(str(row.study_id)),
-            int(str(row.series_id)),
-        )
-        for row in points[~found].itertuples()
+        _fault_of_points(int(group["study_id"].iloc[0]), int(group["series_id"].iloc[0]), group)
+        for _, group in points[~found].groupby(["study_id", "series_id"])
     ]
     return points[found].reset_index(drop=True), faults
+
+
+def _fault_of_points(study_id: int, series_id: int, points: pd.DataFrame) -> Fault:
+    """The fault of the points of one series whose slices are not there."""
+    path, slices = f"{IMAGES}/{study_id}/{series_id}", sorted(set(points["instance_number"]))
+    targets = [f"{condition} {level}" for condition, level in zip(points["condition"], points["level"], strict=True)]
+    named = f"the point of {targets[0]}" if len(targets) == 1 else f"{len(targets)} points ({targets[0]} and others)"
+    where = f"{path}/{slices[0]}.dcm" if len(slices) == 1 else path
+    what = f"carries {named}, but is absent or unusable"
+    if len(slices) > 1:
+        what = f"carries {named} on slices {', '.join(map(str, slices))}, which are absent or unusable"
+    return Fault(where, what, "these points are left out; their labels stay", study_id, series_id)

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.imaging.faults import Fault
 from bench.imaging.geometry import FloatArray
-from bench.imaging.slices import SAME_ANGLE_DEG, SAME_POSITION_MM, Slice, angle_deg
+from bench.imaging.slices import ANATOMICAL, SAME_ANGLE_DEG, SAME_POSITION_MM, Slice, angle_deg
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 
 # Straight axes of a patient lying on the back, for series that do not tell theirs.
@@ -88,6 +88,13 @@ class Repair:
             return slices
         if not planes[self.expected]:
             found = planes.most_common(1)[0][0]
+            if _follow_each_other_along(slices, self.expected):
+                self.assumptions.append(
+                    f"ImageOrientationPatient says {found}, but the slices follow each other as {self.expected} ones "
+                    f"do: taken as straight {self.expected}"
+                )
+                straight = _STRAIGHT[self.expected]
+                return [replace(one, frame=replace(one.frame, orientation=straight)) for one in slices]
             self.assumptions.append(f"lies {found} but is described as {self.description}: the description is trusted")
             return slices
         for one in slices:
@@ -112,3 +119,11 @@ class Repair:
 
     def _leave_out(self, one: Slice, what: str) -> None:
         self.faults.append(Fault(one.path, what, "this slice is left out", self.study_id, self.series_id))
+
+
+def _follow_each_other_along(slices: Sequence[Slice], plane: str) -> bool:
+    """Whether the slices are stacked in the direction of ``plane``, whatever their own orientation says."""
+    positions = np.array([one.frame.position for one in slices])
+    spread = np.ptp(positions @ ANATOMICAL[plane])
+    along_normal = max(np.ptp(positions @ one.normal) for one in slices)
+    return bool(spread > 2 * along_normal and spread > SAME_POSITION_MM)

@@ -134,6 +134,15 @@ def test_slices_of_another_plane_are_left_out():
     assert assembled.faults[0].what == "lies axial in a series described as Sagittal T1"
 
 
+def test_orientation_that_contradicts_the_stack_and_the_description_is_not_believed():
+    coronal = np.array([[1.0, 0, 0], [0, 0, -1.0]])
+    slices = [at((0, 0.5 * i, 60 - 4 * i), coronal, instance=i) for i in (3, 1, 4, 2)]
+    series = assemble(1, 2, AXIAL_T2, slices).series
+    assert series.instance_numbers.tolist() == [1, 2, 3, 4]
+    np.testing.assert_array_equal(series.orientations[0], AXIAL)
+    assert "says coronal, but the slices follow each other as axial ones do" in series.assumptions[0]
+
+
 def test_description_is_trusted_over_the_plane():
     coronal = np.array([[1.0, 0, 0], [0, 0, -1.0]])
     slices = [at((0, y, 0), coronal, instance=i) for i, y in enumerate((8, 4, 0), start=1)]
