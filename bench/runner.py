@@ -10,12 +10,12 @@ from typing import Any
 
 from bench import configuration, folds, hardware, plugins, store
 from bench.dataset import DataSet, Progress
-from bench.errors import BenchError, UsageError, unknown
+from bench.errors import BenchError, UsageError
 from bench.execution import Order
 from bench.executors import OnEvent, choose_slots, make_executor
 from bench.jobs import Job, fingerprint
 from bench.locks import Lock
-from bench.opening import Opened, open_dataset
+from bench.opening import Opened, open_dataset, resolve_dataset
 from bench.storage import read_json, write_json, write_text
 from bench.targets import TARGETS, row_id
 
@@ -103,19 +103,10 @@ def _meant_for(name: str, values: Sequence[str], approaches: Sequence[str]) -> t
 
 def open_data(request: Request, progress: Progress) -> tuple[str, Path, DataSet, Opened]:
     """The data set by its full name, its folder, its plug-in, and what is in it."""
-    name, _, preset = request.dataset.partition(":")
-    dataset: DataSet = plugins.load("datasets", name, request.plugins)()
-    if preset and not dataset.presets:
-        raise UsageError(f"--dataset {request.dataset}: {name} has no presets. Write --dataset {name}.")
-    if not preset and dataset.presets:
-        preset = dataset.presets[0]
-    if preset and preset.partition(":")[0] not in dataset.presets:
-        raise unknown(f"preset of {name}", preset.partition(":")[0], dataset.presets)
-    jobs = hardware.cpu_count()
-    cache = request.cache
-    folder = dataset.locate(preset=preset or None, data=request.data, cache=cache, jobs=jobs, progress=progress)
-    opened = open_dataset(dataset, folder, cache=cache, jobs=jobs, progress=progress)
-    return f"{name}:{preset}" if preset else name, folder, dataset, opened
+    name, preset, dataset = resolve_dataset(request.dataset, request.plugins)
+    jobs, cache = hardware.cpu_count(), request.cache
+    folder = dataset.locate(preset=preset, data=request.data, cache=cache, jobs=jobs, progress=progress)
+    return name, folder, dataset, open_dataset(dataset, folder, cache=cache, jobs=jobs, progress=progress)
 
 
 def prepare(request: Request, progress: Progress) -> Prepared:
