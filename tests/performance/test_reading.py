@@ -26,7 +26,7 @@ from bench.imaging.volumes import Volumes
 from bench.imaging.workers import keep_freed_memory
 from bench.tables import read_tables
 
-# The competition, from its own tables: slices, and the mean area of one (its sizes weighted by how often they occur).
+# The competition's images, by its own tables.
 COMPETITION_SLICES = 147_218
 ROUNDS = 7
 STUDIES = 3
@@ -36,14 +36,20 @@ pytestmark = pytest.mark.benchmark(group="reading")
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory, request) -> list[SeriesFiles]:
-    """Series of real matrix size, RLE encoded; the same again without compression in a folder beside."""
+    """Series of 320 to 512 pixels a side, as most of the competition's are, RLE encoded."""
     if not request.config.getoption("--benchmark-enable"):
         pytest.skip("a figure, not a test: measured with --benchmark-enable")
     root = tmp_path_factory.mktemp("full")
     build(root, preset="full", studies=STUDIES, seed=101, jobs=2)
     kinds = read_tables(root).series.set_index("series_id")["series_description"]
-    layout = scan(root)
-    return [SeriesFiles(*key, kinds[key[1]], str(root), files) for key, files in layout.files.items()]
+    found = [SeriesFiles(*key, kinds[key[1]], str(root), files) for key, files in scan(root).files.items()]
+    return [task for task in found if all(320 <= side <= 512 for side in matrix(task))]
+
+
+def matrix(task: SeriesFiles) -> tuple[int, int]:
+    """Rows and columns of a series."""
+    frame = read_header(Path(task.root) / task.files[0]).frames[0]
+    return frame.rows, frame.columns
 
 
 @pytest.fixture(scope="module")
