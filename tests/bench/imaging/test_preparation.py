@@ -195,10 +195,11 @@ def test_bad_files_are_named_and_nothing_else_is_lost(data, prepared, tmp_path):
     assert inside == {"data", "cache"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_unreadable_file_and_folder_are_named(data, prepared):
     write(data, 1)
     data.file(1, 11, 1).chmod(0)
+    if os.access(data.file(1, 11, 1), os.R_OK):
+        pytest.skip("this user may read everything")
     data.file(1, 12, 1).parent.chmod(0)
     try:
         faults = " | ".join(f"{fault.path}: {fault.what}" for fault in prepared().faults)
