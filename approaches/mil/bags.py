@@ -150,10 +150,12 @@ def draw(
     centres, lengths = bags.centres[rows].reshape(-1), bags.lengths[rows].reshape(-1)
     moved = np.zeros(count, dtype=np.int64)
     matrices = maps[:, -1]  # the middle, or the only one
+    if maps.shape[1] > 1 and (random is not None or config.canal_side == "random"):
+        # In prediction a study's sides must not depend on what else is predicted: they follow from its series.
+        sides = series % 2 if random is None else random.integers(0, 2, size=count)
+        either = maps[np.arange(count), np.clip(sides, 0, 1)]
+        matrices = np.where(np.isnan(either), matrices, either)
     if random is not None:
-        if maps.shape[1] > 1:
-            either = maps[np.arange(count), random.integers(0, 2, size=count)]
-            matrices = np.where(np.isnan(either), matrices, either)
         matrices = matrices.copy()
         matrices[:, :, 2] += random.uniform(-config.jitter, config.jitter, size=(count, 2)) * frames
         matrices = shift_scale_rotate(matrices, config.change, random)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,7 +24,7 @@ class DepthNetwork(Config):
         widths, depths: channels and blocks of the four stages.
         pooling: ``volume`` as the write-up (one vector a series, a linear head over depth), or ``slice`` (one vector a
             slice, which keeps its place: needs far fewer examples).
-        change: ShiftScaleRotate of the whole series, or none.
+        change, light: ShiftScaleRotate and brightness and contrast of the whole series, or none.
         schedule: how it is trained.
     """
 
@@ -35,6 +35,7 @@ class DepthNetwork(Config):
     depths: tuple[int, int, int, int] = (3, 3, 9, 3)
     pooling: Literal["volume", "slice"] = "volume"
     change: ShiftScaleRotate | None = None
+    light: BrightnessContrast | None = None
     schedule: Schedule
 
     @model_validator(mode="after")
@@ -58,7 +59,7 @@ class PointNetwork(Config):
         head: ``pooled`` as the write-up (mean over the map, linear, sigmoid), or ``heatmap`` (mean position under a
             softmax over a finer map: also a point in 0..1 trained by L1, and needs far fewer examples).
         map_loss: beside L1, how much the cross entropy of the whole map towards its point weighs (``heatmap`` alone).
-        change: ShiftScaleRotate of the slice, or none.
+        change, light: ShiftScaleRotate and brightness and contrast of the slice, or none.
         schedule: how it is trained.
     """
 
@@ -68,6 +69,7 @@ class PointNetwork(Config):
     head: Literal["pooled", "heatmap"] = "pooled"
     map_loss: float = 0.0
     change: ShiftScaleRotate | None = None
+    light: BrightnessContrast | None = None
     schedule: Schedule
 
 
@@ -80,6 +82,7 @@ class Location(Config):
         splits: how many of these splits are used; one split of five is "one inner hold-out of a fifth".
         mirror: left and right foramina share one network and one head, the left side's slices taken in reverse; left
             and right recess share theirs by flipping the image. Off: a head a side, as the write-up.
+        joint: canal and foramina share the networks of stage 1b, each with heads of its own.
         depth, more_depth: networks of stage 1a, for canal and foramina each: one, and more for an ensemble.
         sagittal, more_sagittal: networks of stage 1b, likewise.
         axial, more_axial: networks of stage 1c.
@@ -88,6 +91,7 @@ class Location(Config):
     inner_folds: int = Field(default=5, ge=2)
     splits: int = Field(default=5, ge=1)
     mirror: bool = False
+    joint: bool = False
     depth: DepthNetwork
     sagittal: PointNetwork
     axial: PointNetwork
@@ -140,10 +144,11 @@ class Windows(Config):
 
 
 class SeverityNetwork(Config):
-    """One encoder family of stage 2 and how it is trained."""
+    """One encoder family of stage 2 and how it is trained; ``options`` are timm's, such as a ``patch_size``."""
 
     backbone: str
     pretrained: Pretrained = False
+    options: dict[str, Any] = Field(default_factory=dict)
     schedule: Schedule
 
 
@@ -151,12 +156,14 @@ class Severity(Config):
     """Stage 2.
 
     Attributes:
-        backbone, pretrained, schedule: the encoder family and how it is trained.
+        backbone, pretrained, options, schedule: the encoder family and how it is trained.
         more: further families for an ensemble; the softmaxes are averaged.
         joint: one network grades all three conditions, with one encoder a kind of series (T2, T1, axial). Off: a
             network a condition and an encoder a stream, as the write-up.
         mirror: right-side crops are flipped (axial) and their slices reversed (sagittal) to look like left ones.
         level_bias: add a learned bias a condition and level to the logits: grades differ much between levels.
+        canal_side: where the canal's axial bag lies in prediction: ``middle`` between the recesses, or at one at
+            ``random``, as the write-up. In training it is always at one at random.
         bag: consecutive slices in a bag, an odd number.
         stack: the slices are channels of one image ("2.5D") instead of a bag.
         pooling: of a bag: ``lstm`` (two-layer bi-LSTM and attention), ``attention`` (self-attention) or ``mean``.
@@ -172,11 +179,13 @@ class Severity(Config):
 
     backbone: str
     pretrained: Pretrained = False
+    options: dict[str, Any] = Field(default_factory=dict)
     schedule: Schedule
     more: tuple[SeverityNetwork, ...] = ()
     joint: bool = False
     mirror: bool = False
     level_bias: bool = False
+    canal_side: Literal["middle", "random"] = "middle"
     bag: int = 5
     stack: bool = False
     pooling: Literal["lstm", "attention", "mean"] = "lstm"
@@ -193,7 +202,9 @@ class Severity(Config):
     @property
     def networks(self) -> tuple[SeverityNetwork, ...]:
         """The ensemble."""
-        first = SeverityNetwork(backbone=self.backbone, pretrained=self.pretrained, schedule=self.schedule)
+        first = SeverityNetwork(
+            backbone=self.backbone, pretrained=self.pretrained, options=self.options, schedule=self.schedule
+        )
         return (first, *self.more)
 
 

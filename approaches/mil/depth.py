@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bench.approach import Context
 from bench.imaging.study import Series, Study
 from bench.targets import MISSING, SAGITTAL_T1, SAGITTAL_T2
-from bench.training.augmentation import shift_scale_rotate
+from bench.training.augmentation import brightness_contrast, shift_scale_rotate
 from bench.training.crops import CropReader, Crops
 from bench.training.loop import train
 from bench.training.losses import marked_slice_loss, point_loss
@@ -169,6 +169,8 @@ class StackBatches:
         slices = np.where(np.isnan(positions), MISSING, np.round(np.nan_to_num(positions))).astype(np.int64)
         device = self.reader.crops.device
         images = self.reader.read(stacks, matrices)
+        if self.config.light is not None:
+            images = brightness_contrast(images, self.config.light, random)
         return StackBatch(
             images,
             slices_there(stacks, images.shape[1]).to(device),
@@ -239,10 +241,19 @@ def find_slices(
                     position = outputs[0, :, 2].double().cpu().numpy() * config.depth - 0.5
                 else:
                     there = slices_there([stack], images.shape[1]).to(outputs.device)
-                    position = outputs[0].masked_fill(~there, float("-inf")).argmax(dim=1).double().cpu().numpy()
+                    scores = outputs[0].masked_fill(~there, float("-inf"))
+                    position = likeliest(scores, config.pooling).double().cpu().numpy()
                 slices = from_position(stack, position, config.depth)
                 found[number, row, list(view.targets)] = np.clip(slices, 0, len(series) - 1)
     return np.median(found, axis=0) if len(models) else np.full((len(studies), 25), np.nan)
+
+
+def likeliest(scores: Tensor, pooling: str) -> Tensor:
+    """(P,) slices from scores (P, D): the highest score as the write-up, or, with a score a slice, the median of the
+    softmax, which strays less far where two slices compete."""
+    if pooling == "volume":
+        return scores.argmax(dim=1)
+    return (scores.softmax(dim=1).cumsum(dim=1) < 0.5).sum(dim=1)
 
 
 def _precision(context: Context) -> str | None:

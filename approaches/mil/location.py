@@ -25,7 +25,9 @@ from .pointnet import build as build_points
 from .views import main_series
 
 SCHEMA_VERSION = 1
-# A network is known by split, what it is for (canal, foramina, recesses), its kind (depth, points) and its number.
+# Which networks are for what, beside those for canal or foramina alone.
+SAGITTAL, RECESSES = "sagittal", "recesses"
+# A network is known by split, purpose (canal, foramina, sagittal, recesses), kind (depth, points) and number.
 Key = tuple[int, str, str, int]
 
 
@@ -64,40 +66,49 @@ class Locator:
                 model = depth.train_depth(
                     train.studies, marks, self.tasks[part], self.config.all_depth[number], context, stage
                 )
-            elif part == "recesses":
+            elif part == RECESSES:
                 slides = points.axial_slides(train.studies, marks)
                 config = self.config.all_axial[number]
                 model = points.train_points(
                     slides, config, context, stage, points=2, axial=True, flip=self.config.mirror
                 )
             else:
-                task, config = self.tasks[part], self.config.all_sagittal[number]
-                slides = points.sagittal_slides(train.studies, marks, task, mirror=self.config.mirror)
-                count = self._heads(part)
+                heads = self._heads(part)
+                slides = [
+                    slide
+                    for task, firsts in heads.items()
+                    for slide in points.sagittal_slides(train.studies, marks, self.tasks[task], firsts)
+                ]
+                config, count = self.config.all_sagittal[number], _count(heads)
                 model = points.train_points(slides, config, context, stage, points=count, axial=False, flip=False)
             if model is not None:
                 self.networks[key] = model
 
-    def _heads(self, part: str) -> int:
-        """How many points a network of stage 1b has."""
-        return 5 if self.config.mirror else 5 * len(points.sides(self.tasks[part]))
+    def _heads(self, part: str) -> dict[str, list[int]]:
+        """The tasks of a network of stage 1b, and where among its points those of each of their sides begin."""
+        heads: dict[str, list[int]] = {}
+        start = 0
+        for task in self.tasks if part == SAGITTAL else (part,):
+            sides = len(points.sides(self.tasks[task]))
+            heads[task] = [start if self.config.mirror else start + 5 * side for side in range(sides)]
+            start = max(heads[task]) + 5
+        return heads
 
     def keys(self, split: int) -> Iterator[Key]:
         """The networks of one split."""
         for part in self.tasks:
             for number in range(len(self.config.all_depth)):
                 yield split, part, "depth", number
+        for part in (SAGITTAL,) if self.config.joint else self.tasks:
             for number in range(len(self.config.all_sagittal)):
                 yield split, part, "points", number
         for number in range(len(self.config.all_axial)):
-            yield split, "recesses", "points", number
+            yield split, RECESSES, "points", number
 
     def ensemble(self, part: str, kind: str, only: int | None = None) -> list[tuple[Any, nn.Module]]:
         """The networks for one thing with their configurations: of all splits, or of one."""
         config = self.config
-        sheets = (
-            config.all_depth if kind == "depth" else config.all_axial if part == "recesses" else config.all_sagittal
-        )
+        sheets = config.all_depth if kind == "depth" else config.all_axial if part == RECESSES else config.all_sagittal
         return [
             (sheets[key[3]], model)
             for key, model in self.networks.items()
@@ -115,7 +126,8 @@ class Locator:
     def _locate_sagittal(
         self, part: str, studies: Sequence[Study], marks: Marks, context: Context, note: Note, only: int | None
     ) -> None:
-        task, networks = self.tasks[part], self.ensemble(part, "points", only)
+        finder = SAGITTAL if self.config.joint else part
+        task, networks, heads = self.tasks[part], self.ensemble(finder, "points", only), self._heads(finder)[part]
         found = depth.find_slices(self.ensemble(part, "depth", only), studies, task, context)
         views = []  # row, targets, series, the slice to look at, the first head
         for row, study in enumerate(studies):
@@ -128,8 +140,7 @@ class Locator:
                 if np.isnan(slices).any():
                     slices[:] = _usual_slice(targets[0], len(series))
                 found[row, targets] = slices = np.clip(np.round(slices), 0, len(series) - 1)
-                head = 0 if self.config.mirror else 5 * side
-                views.append((row, targets, series, int(np.median(slices)), head))
+                views.append((row, targets, series, int(np.median(slices)), heads[side]))
         if not networks or not views:
             return
         pixels = points.find_points(
@@ -142,7 +153,7 @@ class Locator:
     def _locate_axial(
         self, studies: Sequence[Study], marks: Marks, context: Context, note: Note, only: int | None
     ) -> None:
-        networks = self.ensemble("recesses", "points", only)
+        networks = self.ensemble(RECESSES, "points", only)
         places = []  # row, level, series, slice
         for row, chosen in enumerate(axial_slices(studies, marks, note)):
             places += [(row, level, *place) for level, place in enumerate(chosen) if place is not None]
@@ -185,12 +196,12 @@ class Locator:
         _, part, kind, number = key
         if kind == "depth":
             return depth.build(self.config.all_depth[number], self.tasks[part])
-        axial = part == "recesses"
+        axial = part == RECESSES
         config = (self.config.all_axial if axial else self.config.all_sagittal)[number].model_copy(
             update={"pretrained": False}
         )
         channels = 1 if axial else 2 * points.SAGITTAL_NEIGHBOURS + 1
-        return build_points(config, channels=channels, points=2 if axial else self._heads(part))
+        return build_points(config, channels=channels, points=2 if axial else _count(self._heads(part)))
 
 
 def splits(config: Location, train: Cohort, context: Context) -> list[tuple[Cohort, Cohort]]:
@@ -205,6 +216,10 @@ def name(key: Key) -> str:
     """How a network's stage and file are called, such as ``split0-canal-depth0``."""
     split, part, kind, number = key
     return f"split{split}-{part}-{kind}{number}"
+
+
+def _count(heads: dict[str, list[int]]) -> int:
+    return max(first for firsts in heads.values() for first in firsts) + 5
 
 
 def silent(study_id: int, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -103,6 +104,7 @@ class SeverityNet(nn.Module):
                     channels=config.bag if config.stack else 1,
                     pretrained=network.pretrained,
                     image_size=_size(config.windows, name),
+                    **network.options,
                 )
         features = num_features(next(iter(self.encoders.values())))
         pooling = MeanMIL if config.stack else POOLINGS[config.pooling]
@@ -118,7 +120,7 @@ class SeverityNet(nn.Module):
     def forward(self, bags: dict[str, Tensor]) -> dict[str, Grades]:
         """Grade bags of images, a tensor (B, S, H, W) a stream, where B runs over studies, then a stream's targets."""
         features = {name: self._encode(name, bags[name]) for name in self.streams}
-        with torch.autocast(bags[self.streams[0]].device.type, enabled=False):  # small and recurrent: in float32
+        with float32(bags[self.streams[0]].device.type):  # small and recurrent: in float32
             return {one: self._grade(one, features) for one in self.conditions}
 
     def _encode(self, name: str, images: Tensor) -> Tensor:
@@ -139,6 +141,11 @@ class SeverityNet(nn.Module):
             logits = logits + bias.repeat(len(logits) // 5, 1)
         streams = {name: self.stream_heads[condition](self.dropout(pooled[name])) for name in names}
         return Grades(logits, streams, attention, marked)
+
+
+def float32(device: str) -> AbstractContextManager[object]:
+    """A region without autocast, on any device (the meta device has none to switch off)."""
+    return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
 
 
 def _size(windows: Windows, stream: str) -> tuple[int, int]:

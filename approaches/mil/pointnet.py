@@ -51,8 +51,8 @@ class HeatmapPoints(nn.Module):
         self.used = [index for index, (stride, _) in enumerate(levels) if stride >= _MAP_STRIDE]
         self.lateral = nn.ModuleList(nn.Conv2d(levels[index][1], _MAP_WIDTH, 1) for index in self.used)
         self.maps = nn.Sequential(
-            nn.GroupNorm(8, _MAP_WIDTH), nn.GELU(), nn.Conv2d(_MAP_WIDTH, _MAP_WIDTH, 3, padding=1),
-            nn.GroupNorm(8, _MAP_WIDTH), nn.GELU(), nn.Conv2d(_MAP_WIDTH, points, 1),
+            nn.BatchNorm2d(_MAP_WIDTH), nn.ReLU(), nn.Conv2d(_MAP_WIDTH, _MAP_WIDTH, 3, padding=1),
+            nn.BatchNorm2d(_MAP_WIDTH), nn.ReLU(), nn.Conv2d(_MAP_WIDTH, points, 1),
         )  # fmt: skip
 
     def forward(self, images: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.approach import Context
 from bench.imaging.study import Series, Study
-from bench.training.augmentation import shift_scale_rotate
+from bench.training.augmentation import brightness_contrast, shift_scale_rotate
 from bench.training.crops import CropReader, Crops
 from bench.training.loop import train
 from bench.training.losses import point_loss
@@ -39,17 +39,17 @@ class Slide:
     """The first of the network's points that these are: a second side's come after the first's."""
 
 
-def sagittal_slides(studies: Sequence[Study], marks: Marks, task: Task, *, mirror: bool) -> list[Slide]:
-    """A slide a study and side; the slices that were marked are the candidates."""
+def sagittal_slides(studies: Sequence[Study], marks: Marks, task: Task, heads: Sequence[int]) -> list[Slide]:
+    """A slide a study and side; the slices that were marked are the candidates. ``heads``: each side's first point."""
     slides = []
     for row, study in enumerate(studies):
-        for head, targets in enumerate(sides(task)):
+        for head, targets in zip(heads, sides(task), strict=True):
             for series in study.of(task.description):
                 here = marks.series[row, targets] == series.series_id
                 if here.any():
                     pixels = np.where(here[:, None], marks.pixels[row, targets], np.nan)
                     slices = np.unique(marks.slices[row, targets][here])
-                    slides.append(Slide(series, slices, pixels, 0 if mirror else 5 * head))
+                    slides.append(Slide(series, slices, pixels, head))
     return slides
 
 
@@ -122,6 +122,8 @@ class SlideBatches:
         # A point that the change has moved out of the image cannot be told.
         points[((points < 0) | (points > 1)).any(axis=2)] = np.nan
         images = self.reader.read(slide_crops([slide.series for slide in slides], slices, matrices, self.neighbours))
+        if self.config.light is not None:
+            images = brightness_contrast(images, self.config.light, random)
         return images, torch.from_numpy(points.astype(np.float32)).to(images.device)
 
 
