@@ -145,7 +145,7 @@ def right_sequence(epochs: int) -> Reader:
 
 
 def whole_scan(epochs: int) -> Reader:
-    """24 slices of the whole study as channels of one image."""
+    """24 slices of the whole study as channels of one image; epochs chosen within the training studies."""
 
     def predict(studies: Studies) -> FloatArray:
         from .learning.network import read_whole, train_whole
@@ -175,7 +175,7 @@ def habits(studies: Studies) -> FloatArray:
 ROWS: dict[str, tuple[str, int, Reader]] = {
     "crops-80": ("CNN on true crops", 80, crops_reader(15)),
     "crops-320": ("CNN on true crops", 320, crops_reader(10)),
-    "whole": ("CNN on the whole scan", 320, whole_scan(40)),
+    "whole": ("CNN on the whole scan", 320, whole_scan(5)),
     "histogram": ("logistic regression on grey values of true crops", 320, grey_values),
     "shuffled": ("CNN, labels shuffled between patients", 80, shuffled(5)),
     "muscle": ("CNN on crops of muscle", 80, muscle(10)),

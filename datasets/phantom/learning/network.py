@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from bench.targets import CLASS_WEIGHTS, CONDITIONS, TARGETS
 
+from .baselines import prior
+
 _CONDITION = np.array([CONDITIONS.index(target.condition) for target in TARGETS])
 
 
@@ -101,8 +103,15 @@ class WholeReader(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.encoder = timm.create_model(
-            "test_resnet.r160_in1k", pretrained=False, in_chans=channels, num_classes=3 * len(TARGETS), drop_rate=0.2
+            "test_resnet.r160_in1k", pretrained=False, in_chans=channels, num_classes=3 * len(TARGETS), drop_rate=0.5
         )
+
+    def start_from(self, probabilities: NDArray[np.float64]) -> None:
+        """Let the untrained network say these (25, 3) probabilities, whatever it sees."""
+        classifier = self.encoder.get_classifier()
+        nn.init.zeros_(classifier.weight)
+        with torch.no_grad():
+            classifier.bias.copy_(torch.from_numpy(np.log(probabilities).reshape(-1)))
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 25, 3) logits of (B, C, H, W)."""
@@ -114,6 +123,7 @@ def train_whole(images: NDArray[np.uint8], grades: NDArray[np.int8], *, epochs: 
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     model = WholeReader(images.shape[1])
+    model.start_from(prior(grades, 1)[0])
     batch = 16
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
     steps = epochs * (len(images) // batch)
