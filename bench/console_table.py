@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.comparison import ApproachResult, Comparison
+from bench.localisation import ConditionLocalisation
 from bench.metric import PARTS
 
 PHANTOM = "phantom; ranks approaches on this phantom, not on patients"
@@ -116,7 +117,20 @@ def _remarks(comparison: Comparison) -> list[str]:
         remarks += [f"{result.label}: {note}." for note in result.notes]
         if result.true_points is not None:
             remarks.append(f"{result.label}: {result.true_points:.4f} with the true points in place of its own.")
+        for condition, points in (result.localisation or {}).items():
+            remarks.append(f"{result.label} located {condition}: {location_text(points)}.")
     return remarks
+
+
+def location_text(points: ConditionLocalisation) -> str:
+    """How well the points of a condition were located, in a line."""
+    if not points.found:
+        return f"none of {points.true} points"
+    return (
+        f"{points.found} of {points.true} points, slice exact {points.exact:.1%}, +-1 {points.off_by_one:.1%}, "
+        f"+-2 {points.off_by_two:.1%}; in plane {points.median_mm:.1f} mm median, {points.percentile_95_mm:.1f} mm "
+        f"95th percentile; {points.level_confusions} at another level, {points.side_swaps} on the other side"
+    )
 
 
 def p_text(p: float) -> str:

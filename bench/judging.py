@@ -12,6 +12,7 @@ import pandas as pd
 from bench import hardware, store
 from bench.approach import Approach
 from bench.cohort import Cohort, grades_of
+from bench.localisation import document, judge_points
 from bench.metric import PARTS, StudyTerms, reduce, reduce_parts, study_terms
 from bench.predictions import read_predictions
 from bench.storage import read_json
@@ -30,12 +31,18 @@ def judge(order: Order, made_from: Mapping[str, Any], held_out: Cohort, multiply
     at_true_points = None
     if true_points.exists():
         at_true_points = _score(study_terms(grades_of(labels), read_predictions(true_points, held_out.study_ids)))
+    located = folder / "label_coordinates.csv"
+    localisation = None
+    true = folder.parents[2] / "points.csv"
+    if located.exists() and true.exists():
+        localisation = document(judge_points(pd.read_csv(located), pd.read_csv(true), held_out.studies))
     fit, predict = read_json(folder / "fitted.json"), read_json(folder / "predicted.json")
     return {
         "schema_version": store.SCHEMA_VERSION,
         "status": "done",
         **_score(terms),
         "true_points": at_true_points,
+        "localisation": localisation,
         "studies": len(held_out),
         "config": json.loads(job.config),
         "fingerprint": dict(made_from),

@@ -28,36 +28,73 @@ class ConditionLocalisation:
     Attributes:
         true: annotators' points that could be placed.
         found: how many of them the approach located too.
-        same_series: how many of these on the series that the annotator used; slices are compared there alone.
-        exact, off_by_one, off_by_two, further: shares of these by distance in slices; NaN where there are none.
-        median_mm, percentile_95_mm: distance within the plane of the annotator's slice.
+        slices_off: distances in slices of those that lie on the series the annotator used.
+        distances_mm: of all found ones, within the plane of the annotator's slice.
         levels: (5, 5) counts: of points meant for the row's level, to which level's true point they are nearest.
-        level_confusions: how many are nearest to another level's.
         side_swaps: how many are nearer to the other side's true point of their level.
     """
 
     true: int
     found: int
-    same_series: int
-    exact: float
-    off_by_one: float
-    off_by_two: float
-    further: float
-    median_mm: float
-    percentile_95_mm: float
+    slices_off: list[int]
+    distances_mm: list[float]
     levels: list[list[int]]
-    level_confusions: int
     side_swaps: int
 
     @property
+    def same_series(self) -> int:
+        """How many lie on the series that the annotator used; slices are compared there alone."""
+        return len(self.slices_off)
+
+    @property
+    def exact(self) -> float:
+        """Share of these on the annotator's slice; NaN where there are none."""
+        return self._share(0)
+
+    @property
+    def off_by_one(self) -> float:
+        """Share of these one slice off."""
+        return self._share(1)
+
+    @property
+    def off_by_two(self) -> float:
+        """Share of these two slices off."""
+        return self._share(2)
+
+    @property
+    def further(self) -> float:
+        """Share of these more than two slices off."""
+        return 1 - self.exact - self.off_by_one - self.off_by_two
+
+    @property
     def within_one(self) -> float:
-        """Share of the points on the annotator's slice or one beside it."""
+        """Share of these on the annotator's slice or one beside it."""
         return self.exact + self.off_by_one
 
+    @property
+    def median_mm(self) -> float:
+        """Median of `distances_mm`; NaN where there are none."""
+        return float(np.median(self.distances_mm)) if self.distances_mm else float("nan")
+
+    @property
+    def percentile_95_mm(self) -> float:
+        """95th percentile of `distances_mm`; NaN where there are none."""
+        return float(np.percentile(self.distances_mm, 95)) if self.distances_mm else float("nan")
+
+    @property
+    def level_confusions(self) -> int:
+        """How many are nearest to another level's true point."""
+        return int(np.sum(self.levels) - np.trace(self.levels))
+
     def document(self) -> dict[str, Any]:
-        """For JSON; None where there was nothing to take a share or a median of."""
-        values = asdict(self) | {"within_one": self.within_one}
-        return {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in values.items()}
+        """For JSON: what was counted, and the shares; None where there was nothing to take one of."""
+        names = ("same_series", "exact", "off_by_one", "off_by_two", "further", "within_one", "median_mm")
+        values = {name: getattr(self, name) for name in (*names, "percentile_95_mm", "level_confusions")}
+        whole = {name: None if np.isnan(value) else value for name, value in values.items()}
+        return whole | asdict(self) | {"distances_mm": [round(distance, 3) for distance in self.distances_mm]}
+
+    def _share(self, slices: int) -> float:
+        return self.slices_off.count(slices) / len(self.slices_off) if self.slices_off else float("nan")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,26 +133,32 @@ def document(judged: Mapping[str, ConditionLocalisation]) -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION, **{name: one.document() for name, one in judged.items()}}
 
 
+def pooled(documents: Sequence[Mapping[str, Any]]) -> dict[str, ConditionLocalisation]:
+    """Several jobs' documents as if their studies had been judged together."""
+    return {condition: _pool([document[condition] for document in documents]) for condition in CONDITIONS}
+
+
+def _pool(parts: Sequence[Mapping[str, Any]]) -> ConditionLocalisation:
+    return ConditionLocalisation(
+        true=sum(part["true"] for part in parts),
+        found=sum(part["found"] for part in parts),
+        slices_off=[slices for part in parts for slices in part["slices_off"]],
+        distances_mm=[distance for part in parts for distance in part["distances_mm"]],
+        levels=np.sum([part["levels"] for part in parts], axis=0).tolist(),
+        side_swaps=sum(part["side_swaps"] for part in parts),
+    )
+
+
 def _judge(condition: str, found: _Placed, marked: _Placed, in_plane: FloatArray) -> ConditionLocalisation:
     own = np.array([target.condition == condition for target in TARGETS])
     true, both = marked.known[:, own], (marked.known & found.known)[:, own]
     same = both & (marked.series == found.series)[:, own]
-    missed = np.abs(found.slices - marked.slices)[:, own][same]
-    shares = [float((missed == slices).mean()) if len(missed) else float("nan") for slices in range(3)]
-    levels = _nearest_levels(condition, found.world, marked.world)
-    millimetres = in_plane[:, own][both]
     return ConditionLocalisation(
         true=int(true.sum()),
         found=int(both.sum()),
-        same_series=int(same.sum()),
-        exact=shares[0],
-        off_by_one=shares[1],
-        off_by_two=shares[2],
-        further=float((missed > 2).mean()) if len(missed) else float("nan"),
-        median_mm=float(np.median(millimetres)) if len(millimetres) else float("nan"),
-        percentile_95_mm=float(np.percentile(millimetres, 95)) if len(millimetres) else float("nan"),
-        levels=levels.tolist(),
-        level_confusions=int(levels.sum() - np.trace(levels)),
+        slices_off=np.abs(found.slices - marked.slices)[:, own][same].tolist(),
+        distances_mm=in_plane[:, own][both].tolist(),
+        levels=_nearest_levels(condition, found.world, marked.world).tolist(),
         side_swaps=_side_swaps(condition, found.world, marked.world),
     )
 

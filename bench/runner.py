@@ -255,6 +255,8 @@ def _write_split(folder: Path, split: Any, opened: Opened, best: Any, dataset: s
     assert opened.cohort.labels is not None
     write_text(folder / "folds.csv", folds.fold_csv(split))
     write_text(folder / "labels.csv", opened.cohort.labels.to_csv(lineterminator="\n"))
+    if opened.cohort.points is not None:
+        write_text(folder / "points.csv", opened.cohort.points.to_csv(index=False, lineterminator="\n"))
     if best is not None:
         rows = [row_id(study, target) for study in split["study_id"] for target in TARGETS]
         write_text(folder / store.FLOOR, best.set_index("row_id").loc[rows].to_csv(lineterminator="\n"))

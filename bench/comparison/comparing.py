@@ -15,6 +15,8 @@ from bench.comparison.resampling import Resampled
 from bench.comparison.results import ApproachResult, Comparison, Difference, Estimate, FoldScore, Unfinished
 from bench.comparison.wording import comparison_notes, labels, result_notes
 from bench.errors import UsageError
+from bench.localisation import ConditionLocalisation
+from bench.localisation import pooled as pooled_localisation
 from bench.metric import PARTS, StudyTerms, reduce, reduce_parts
 from bench.stats import RESAMPLES, PairedDifference, holm, interval, paired_difference, skill
 from bench.storage import read_json
@@ -116,6 +118,7 @@ def _result(
         predict_seconds=_total("predict_seconds", pooled),
         peak_memory_mb=max((job.result.get("peak_memory_mb") or 0.0 for job in pooled.jobs), default=0.0) or None,
         true_points=_true_points(pooled),
+        localisation=_localisation(pooled),
         notes=result_notes(pooled),
         jobs=pooled.jobs,
     )
@@ -151,6 +154,12 @@ def _true_points(pooled: Pooled) -> float | None:
     if pooled.true_points is None:
         return None
     return statistics.fmean(float(reduce(terms[pooled.held_out])) for terms in pooled.true_points.values())
+
+
+def _localisation(of: Pooled) -> dict[str, ConditionLocalisation] | None:
+    documents = [job.result.get("localisation") for job in of.jobs]
+    known = [document for document in documents if document is not None]
+    return pooled_localisation(known) if len(known) == len(documents) else None
 
 
 def _paired(resampled: Resampled, first: int, second: int, studies: np.ndarray, observed: float) -> PairedDifference:

@@ -83,10 +83,22 @@ def _approach(result: ApproachResult, comparison: Comparison) -> dict[str, Any]:
         },
         "skill": result.skill,
         "true_points": result.true_points,
+        "localisation": _localisation(result),
         "fit_seconds": result.fit_seconds,
         "predict_seconds": result.predict_seconds,
         "peak_memory_mb": result.peak_memory_mb,
         "notes": list(result.notes),
+    }
+
+
+def _localisation(result: ApproachResult) -> dict[str, Any] | None:
+    """By condition, without the single distances."""
+    if result.localisation is None:
+        return None
+    raw = ("slices_off", "distances_mm")
+    return {
+        condition: {name: value for name, value in points.document().items() if name not in raw}
+        for condition, points in result.localisation.items()
     }
 
 

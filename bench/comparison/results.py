@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.localisation import ConditionLocalisation
 from bench.stats import PairedDifference
 from bench.store import StoredJob
 
@@ -64,6 +65,7 @@ class ApproachResult:
         predict_seconds: likewise.
         peak_memory_mb: of the greediest job.
         true_points: the pooled score of the true-point pass, where every job has one; never ranked.
+        localisation: its points held against the annotators', by condition; None unless every job has any.
         notes: what a reader must know of this line, in words.
         jobs: the jobs that it was made from.
     """
@@ -85,6 +87,7 @@ class ApproachResult:
     predict_seconds: float
     peak_memory_mb: float | None
     true_points: float | None
+    localisation: Mapping[str, ConditionLocalisation] | None
     notes: tuple[str, ...]
     jobs: tuple[StoredJob, ...]
 

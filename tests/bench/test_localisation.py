@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bench.imaging.study import Series, Study
-from bench.localisation import document, judge_points
+from bench.localisation import document, judge_points, pooled
 from bench.targets import AXIAL_T2, POINT_COLUMNS, SAGITTAL_T1, SAGITTAL_T2, TARGETS
 
 LEVEL_MM = 30.0
@@ -92,3 +92,14 @@ def test_what_is_missing_on_either_side_counts_for_nothing() -> None:
     assert (judged["spinal"].true, judged["spinal"].found) == (5, 0)
     assert document(judged)["spinal"]["median_mm"] is None
     assert judged["foraminal"].found == 10
+
+
+def test_jobs_pool_as_if_judged_together() -> None:
+    shifted = TRUE.assign(x=TRUE["x"] + np.where(np.arange(len(TRUE)) % 3, 0.0, 4.0))
+    other = Study(2, STUDY.series)
+    tables = [pd.concat([table, more.assign(study_id=2)]) for table, more in ((TRUE, TRUE), (TRUE, shifted))]
+    together = judge_points(tables[1], tables[0], [STUDY, other])
+    apart = [document(judge_points(found, TRUE, [STUDY])) for found in (TRUE, shifted)]
+    for condition, one in pooled(apart).items():
+        assert one == together[condition]
+        assert one.percentile_95_mm > one.median_mm
