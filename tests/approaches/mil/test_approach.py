@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import configuration, plugins
+from bench.approach import Predictions
+from bench.approaches.mil import MIL, depth, location, severity
+from bench.approaches.mil.marks import read_marks
+from bench.cohort import Cohort
+from bench.errors import UsageError
+from bench.imaging.study import Study
+from bench.opening import Opened
+from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2, TARGETS
+from bench.testing import make_context, open_generated
+
+PLUGIN = plugins.find("approaches", "mil")
+
+
+def approach(*overrides: str) -> MIL:
+    _, text = configuration.resolve(PLUGIN, MIL.Config, preset="smoke", overrides=overrides)
+    return MIL(MIL.Config.model_validate_json(text))
+
+
+@pytest.fixture(scope="module")
+def odd(session_cache: Path) -> Opened:
+    return open_generated(session_cache)
+
+
+@pytest.fixture(scope="module")
+def parts(odd: Opened) -> tuple[Cohort, Cohort]:
+    ids = odd.cohort.study_ids
+    return odd.cohort.subset(ids[::2]), odd.cohort.subset(ids[1::2])
+
+
+@pytest.fixture(scope="module")
+def fitted(odd: Opened, parts: tuple[Cohort, Cohort], tmp_path_factory: pytest.TempPathFactory) -> MIL:
+    mil = approach()
+    mil.fit(parts[0], make_context(tmp_path_factory.mktemp("job"), odd.volumes))
+    return mil
+
+
+@pytest.fixture
+def predict(fitted: MIL, odd: Opened, tmp_path: Path) -> Callable[[Cohort], tuple[Predictions, list[tuple[int, str]]]]:
+    """Predictions and notes."""
+
+    def run(studies: Cohort) -> tuple[Predictions, list[tuple[int, str]]]:
+        context = make_context(tmp_path / "job", odd.volumes)
+        return fitted.predict(studies, context), list(context._notes)
+
+    return run
+
+
+def check(predictions: Predictions) -> None:
+    assert np.isfinite(predictions.probabilities).all()
+    assert (predictions.probabilities >= 0).all()
+    np.testing.assert_allclose(predictions.probabilities.sum(axis=2), 1, atol=1e-6)
+
+
+def test_what_is_missing_is_noted_by_study(predict, parts) -> None:
+    predictions, notes = predict(parts[1].hidden())
+    check(predictions)
+    for study in parts[1].studies:
+        said = " / ".join(text for study_id, text in notes if study_id == study.study_id)
+        for description in (AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2):
+            assert bool(study.of(description)) != (f"no {description}" in said), study.study_id
+
+
+def without(study: Study, *descriptions: str) -> Study:
+    return replace(study, series=tuple(one for one in study.series if one.description not in descriptions))
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [(AXIAL_T2,), (SAGITTAL_T1,), (SAGITTAL_T2,), (SAGITTAL_T1, SAGITTAL_T2), (AXIAL_T2, SAGITTAL_T2)],
+)
+def test_any_kind_of_series_may_be_missing(predict, parts, missing) -> None:
+    whole = next(study for study in parts[1].studies if len({one.description for one in study.series}) == 3)
+    predictions, notes = predict(Cohort((without(whole, *missing),)))
+    check(predictions)
+    for description in missing:
+        assert any(f"no {description}" in text for _, text in notes)
+    located = set(predictions.points["condition"])
+    kinds = {AXIAL_T2: "Subarticular", SAGITTAL_T1: "Foraminal", SAGITTAL_T2: "Canal"}
+    if missing == (SAGITTAL_T2,):  # the foramina tell the level of the axial slice
+        assert any("Subarticular" in one for one in located)
+        assert any("chosen by the foramina" in text for _, text in notes)
+    if missing == (SAGITTAL_T1, SAGITTAL_T2):
+        assert predictions.points.empty
+    for description in missing:
+        assert not any(kinds[description] in one for one in located)
+
+
+def test_sides_are_told_by_where_they_lie_in_the_patient(predict, parts) -> None:
+    predictions, _ = predict(parts[1].hidden())
+    marks = read_marks(replace(parts[1].hidden(), points=predictions.points), lambda *_: None)
+    x = marks.world(parts[1].studies)[..., 0]
+    for left, right in ((slice(15, 20), slice(20, 25)),):
+        both = ~np.isnan(x[:, left]) & ~np.isnan(x[:, right])
+        assert both.any()
+        assert (x[:, left] > x[:, right])[both].mean() > 0.9  # one epoch of training
+
+
+def test_evidence_sums_to_one_and_lies_on_the_series_that_was_looked_at(predict, parts) -> None:
+    predictions, _ = predict(parts[1].hidden())
+    sums = predictions.evidence.groupby("row_id")["weight"].sum()
+    np.testing.assert_allclose(sums, 1, atol=1e-6)
+    kinds = {one.series_id: one.description for study in parts[1].studies for one in study.series}
+    canal = predictions.evidence[predictions.evidence["row_id"].str.contains("spinal")]
+    assert set(canal["series_id"].map(kinds)) <= {SAGITTAL_T2, AXIAL_T2}
+
+
+def test_true_points_are_used_where_a_cohort_carries_them(predict, parts) -> None:
+    located, _ = predict(parts[1].hidden())
+    at_true, _ = predict(parts[1].without_labels())
+    check(at_true)
+    assert not np.allclose(located.probabilities, at_true.probabilities)
+    same = replace(parts[1].hidden(), points=located.points)
+    again, _ = predict(same)
+    np.testing.assert_allclose(located.probabilities, again.probabilities, atol=1e-6)
+
+
+def test_labels_missing_in_every_place_are_no_obstacle(odd, parts, tmp_path) -> None:
+    train = parts[0]
+    labels = train.labels.copy()
+    labels.loc[:, [target.name for target in TARGETS if target.condition == "foraminal"]] = np.nan
+    labels.iloc[0] = np.nan
+    nothing = replace(train, labels=labels, points=train.points.iloc[:0])
+    for sharing in ("true", "false"):
+        mil = approach(f"severity.joint={sharing}", "severity.complete_only=true")
+        context = make_context(tmp_path / sharing, odd.volumes)
+        mil.fit(nothing, context)
+        check(mil.predict(parts[1].hidden(), context))
+
+
+def test_a_single_study_can_be_learnt_from(odd, parts, tmp_path) -> None:
+    mil, context = approach(), make_context(tmp_path, odd.volumes)
+    mil.fit(parts[0].subset(parts[0].study_ids[:1]), context)
+    check(mil.predict(parts[1].hidden(), context))
+
+
+class KilledError(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("stage", ["split0-foramina-depth0", "split0-sagittal-points0", "severity0-"])
+def test_a_fit_killed_in_any_stage_ends_as_if_it_had_not_been(odd, parts, fitted, tmp_path, monkeypatch, stage) -> None:
+    context = make_context(tmp_path, odd.volumes)
+    plain = type(context).progress
+
+    def die(self: Any, name: str, **what: Any) -> None:
+        if name.startswith(stage):
+            raise KilledError
+        plain(self, name, **what)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(context), "progress", die)
+        with pytest.raises(KilledError):
+            approach().fit(parts[0], context)
+    again = approach()
+    again.fit(parts[0], make_context(tmp_path, odd.volumes))
+    first = fitted.predict(parts[1].hidden(), context).probabilities
+    np.testing.assert_array_equal(first, again.predict(parts[1].hidden(), context).probabilities)
+
+
+def test_stage_two_learns_from_annotators_and_errors_are_those_of_strangers(odd, parts, tmp_path, monkeypatch) -> None:
+    taught: list[set[int]] = []
+    asked: list[set[int]] = []
+    trained_on = []
+    train_depth, locate, train_severity = depth.train_depth, location.Locator.locate, severity.train_severity
+
+    def spy_depth(studies: Any, *rest: Any) -> Any:
+        taught.append({study.study_id for study in studies})
+        return train_depth(studies, *rest)
+
+    def spy_locate(self: Any, studies: Any, *rest: Any, **options: Any) -> Any:
+        asked.append({study.study_id for study in studies})
+        return locate(self, studies, *rest, **options)
+
+    def spy_severity(studies: Any, marks: Any, *rest: Any) -> Any:
+        trained_on.append(marks)
+        return train_severity(studies, marks, *rest)
+
+    monkeypatch.setattr(depth, "train_depth", spy_depth)
+    monkeypatch.setattr(location.Locator, "locate", spy_locate)
+    monkeypatch.setattr("bench.approaches.mil.approach.train_severity", spy_severity)
+    approach("location.splits=2").fit(parts[0], make_context(tmp_path, odd.volumes))
+    everyone = set(parts[0].study_ids.tolist())
+    assert len(asked) == 2
+    for split, strangers in enumerate(asked):
+        assert strangers | taught[2 * split] == everyone
+        assert not strangers & taught[2 * split]
+    true = read_marks(parts[0], lambda *_: None)
+    np.testing.assert_array_equal(trained_on[0].pixels, true.pixels)
+
+
+def test_an_unknown_network_is_told_before_any_training(odd, parts, tmp_path, monkeypatch) -> None:
+    context = make_context(tmp_path, odd.volumes)
+    monkeypatch.setattr(type(context), "stage", lambda *_, **__: pytest.fail("training began"))
+    with pytest.raises(UsageError, match="Did you mean 'test_resnet'"):
+        approach("severity.backbone=test_resnets").fit(parts[0], context)
+
+
+def test_studies_without_any_series_of_use_are_skipped(parts) -> None:
+    bare = tuple(replace(study, series=()) for study in parts[0].studies)
+    assert "no study has" in str(approach().skip(Cohort(bare)))
+    assert approach().skip(parts[0].hidden()) is None
