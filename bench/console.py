@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -22,7 +23,7 @@ class Screen:
     def __init__(self, console: Console, jobs: int = 0) -> None:
         self.console = console
         self.live = console.is_terminal
-        self._total, self._ended, self._started = jobs, 0, time.monotonic()
+        self._total, self._ended = jobs, 0
         self._tasks: dict[str, TaskID] = {}
         self._seconds: list[float] = []
         self._began: dict[str, float] = {}
@@ -52,7 +53,7 @@ class Screen:
 
     def expect(self, jobs: Sequence[Job]) -> None:
         """Set how many jobs are to come."""
-        self._total, self._started = len(jobs), time.monotonic()
+        self._total = len(jobs)
         if self.live and jobs:
             self._tasks["all"] = self._progress.add_task("[bold]jobs", total=len(jobs), about="")
 
@@ -70,7 +71,7 @@ class Screen:
         """Show one event of a job."""
         name, kind = order.job.label, event["event"]
         if name not in self._began:
-            self._began[name], self._slots = time.monotonic(), order.beside
+            self._began[name], self._slots = time.monotonic(), max(order.beside, self._slots)
         if kind == "progress":
             self._show_progress(name, event)
         elif kind in LAST_EVENTS:
@@ -126,11 +127,13 @@ class Screen:
         )
 
     def _time_left(self) -> str:
-        """Told from the jobs that have ended; nothing before the first has."""
-        if not self._seconds or self._ended >= self._total:
+        """Told from how long ended jobs took, as rounds of jobs beside each other; nothing before the first has ended."""
+        left = self._total - self._ended
+        if not self._seconds or left <= 0:
             return ""
-        per_job = (time.monotonic() - self._started) / self._ended
-        minutes = per_job * (self._total - self._ended) / 60
+        rounds = math.ceil(left / self._slots)
+        under_way = time.monotonic() - min(self._began.values(), default=time.monotonic())
+        minutes = max(rounds * sum(self._seconds) / len(self._seconds) - under_way, 0) / 60
         return f"about {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
 
     def _line(self, text: str, style: str = "") -> None:
