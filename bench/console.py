@@ -127,7 +127,7 @@ class Screen:
         )
 
     def _time_left(self) -> str:
-        """Told from how long ended jobs took, as rounds of jobs beside each other; nothing before the first has ended."""
+        """Told from how long ended jobs took, in rounds of jobs beside each other; empty before the first has ended."""
         left = self._total - self._ended
         if not self._seconds or left <= 0:
             return ""
