@@ -108,7 +108,7 @@ class WholeReader(nn.Module):
 
     def start_from(self, probabilities: NDArray[np.float64]) -> None:
         """Let the untrained network say these (25, 3) probabilities, whatever it sees."""
-        classifier = self.encoder.get_classifier()
+        classifier = self.encoder.get_classifier()  # type: ignore[operator]  # timm's, not nn.Module's
         nn.init.zeros_(classifier.weight)
         with torch.no_grad():
             classifier.bias.copy_(torch.from_numpy(np.log(probabilities).reshape(-1)))
