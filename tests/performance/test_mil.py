@@ -1,0 +1,118 @@
+"""What MIL's second stage costs beside the same network on tensors that are ready, in one run on one thread.
+
+``pytest tests/performance/test_mil.py --benchmark-enable -s`` prints the figures and holds them to their limits;
+without ``--benchmark-enable`` they are not measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from bench import configuration, plugins
+from bench.approaches.mil import MIL
+from bench.approaches.mil.marks import read_marks
+from bench.approaches.mil.model import SeverityNet
+from bench.approaches.mil.severity import BagBatches, BagReader, condition_sets, grade_loss, train_severity
+from bench.approaches.mil.shifts import ASSUMED, KINDS
+from bench.datasets.phantom import Phantom, build
+from bench.opening import open_dataset
+from bench.testing import make_context
+from bench.training.precision import autocast, settle
+
+STUDIES = 24
+ROUNDS = 5
+MISSED = dict.fromkeys(KINDS, ASSUMED)
+
+pytestmark = pytest.mark.benchmark(group="mil")
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory, request):
+    """Studies of the default phantom's size, the preset ``quick`` and a context on one thread."""
+    if not request.config.getoption("--benchmark-enable"):
+        pytest.skip("a figure, not a test: measured with --benchmark-enable")
+    root = tmp_path_factory.mktemp("small")
+    build(root / "data", preset="small", studies=STUDIES, seed=101, jobs=2)
+    opened = open_dataset(Phantom(), root / "data", cache=root / "cache", jobs=2, progress=lambda *_: None)
+    _, text = configuration.resolve(plugins.find("approaches", "mil"), MIL.Config)
+    context = make_context(root / "job", opened.volumes)
+    context.precision = "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield opened.cohort, MIL.Config.model_validate_json(text).severity, context
+    torch.set_num_threads(threads)
+
+
+def parts(job):
+    """The network, its training data and one step on a batch, in a bare loop."""
+    cohort, config, context = job
+    (conditions,) = condition_sets(config)
+    torch.manual_seed(0)
+    network = settle(SeverityNet(config, config.networks[0], conditions), "cpu").train()
+    reader = BagReader(cohort.studies, read_marks(cohort, lambda *_: None), config, network.streams, context)
+    batches = BagBatches(reader, cohort.grades, MISSED, conditions, batch_size=config.schedule.batch_size, seed=0)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+    loss = grade_loss(config)
+
+    def step(batch) -> None:
+        with autocast("cpu", context.precision):
+            value = loss(network, batch)["loss"]
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return batches, step
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def test_reading_a_batch_takes_a_tenth_of_a_training_step(job, benchmark) -> None:
+    batches, step = parts(job)
+    ready = [batch for batch, _ in batches.epoch(1)]
+    step(ready[0])
+    reading, training = [], []
+    for number in range(2, 2 + ROUNDS):
+        reading.append(seconds(partial(list, batches.epoch(number))))
+        training.append(seconds(lambda: [step(batch) for batch in ready]))
+    benchmark.pedantic(lambda: next(iter(batches.epoch(1))), rounds=ROUNDS)
+    share = np.median(reading) / np.median(training)
+    print(f"\nfrom cache to batch: {share:.3f} of the training step (median of {ROUNDS} epochs of {STUDIES} studies)")
+    assert share <= 0.1
+
+
+def test_an_epoch_runs_at_nine_tenths_of_a_bare_loop(job, benchmark) -> None:
+    cohort, config, context = job
+    batches, step = parts(job)
+    ready = [batch for batch, _ in islice(batches.epoch(1), len(batches))]
+    step(ready[0])
+    marks = read_marks(cohort, lambda *_: None)
+    (conditions,) = condition_sets(config)
+    told: list[float] = []
+
+    def epochs(count: int) -> float:
+        """Seconds of training this many epochs as the approach does, checkpoints and all."""
+        schedule = config.schedule.model_copy(update={"epochs": count})
+        short = config.model_copy(update={"schedule": schedule})
+        for file in context.resume.glob("*"):
+            file.unlink()
+        return seconds(
+            lambda: train_severity(cohort.studies, marks, cohort.grades, MISSED, short, 0, conditions, context)
+        )
+
+    for _ in range(ROUNDS):
+        bare = seconds(lambda: [step(batch) for batch in ready])
+        told.append(bare / ((epochs(3) - epochs(1)) / 2))  # setting up is no part of an epoch
+    benchmark.pedantic(lambda: step(ready[0]), rounds=ROUNDS)
+    print(f"\nstage 2 trains at {np.median(told):.3f} of a bare loop on ready tensors (median of {ROUNDS} pairs)")
+    assert np.median(told) >= 0.9
