@@ -11,6 +11,7 @@ from .spine import FIRST_LEVEL, S1, Body
 from .tissue import Sequence
 
 _CORTEX_MM = 0.7
+_EDGE_MM = 1.1  # over which cortex fades into what lies around it
 
 
 def body_distance(body: Body, u: Image, v: Image, w: Image, *, grow: float = 0.0) -> Image:
@@ -41,9 +42,10 @@ def paint_bodies(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
         x, y, z = _world(body, region.u, region.v, region.w)
         grain = patient.texture.at(patient.texture.fine, x, y, z)
         broad = patient.texture.at(patient.texture.coarse, x, y, z)
-        signal = marrow * (1 + 0.06 * grain + 0.08 * broad)
-        distance = distance + 0.35 * broad
-        paint_shape(canvas, region, distance, signal, rim=_CORTEX_MM, rim_signal=cortex)
+        signal = marrow * (1 + 0.09 * grain + 0.10 * broad)
+        distance = distance + 0.40 * broad + 0.12 * grain
+        rim = _CORTEX_MM * np.clip(1 + 0.45 * broad, 0.3, 1.8)  # thicker here, thinner there
+        paint_shape(canvas, region, distance, signal, rim=rim, rim_signal=cortex, soft=_EDGE_MM)
         if body.name not in ("S2", "S3"):
             paint_ellipsoid(
                 canvas, body.frame, [0, body.depth / 2 - 3, 0], [6, 7, 1.8], sequence.signal("vein"), soft=1.5
@@ -58,7 +60,7 @@ def _world(body: Body, u: Image, v: Image, w: Image) -> tuple[Image, Image, Imag
 
 def paint_posterior(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
     """Pedicles, articular pillars, laminae, transverse and spinous processes of every vertebra."""
-    bone = {"rim": _CORTEX_MM, "rim_signal": sequence.signal("cortex")}
+    bone = {"rim": _CORTEX_MM, "rim_signal": sequence.signal("cortex"), "soft": _EDGE_MM}
     marrow = sequence.signal("marrow")
     person = patient.person
     for index, body in enumerate(patient.spine.bodies[: S1 + 2]):
@@ -111,13 +113,13 @@ def paint_joints(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
             grow = 1 + 0.10 * worn
             paint_ellipsoid(
                 canvas, disc.frame, [side * (out + 3.5), wall + 13.5, 1], [5.2 * grow, 5.4 * grow, 10], marrow,
-                rim=_CORTEX_MM + 0.3, rim_signal=cortex,
+                rim=_CORTEX_MM + 0.3, rim_signal=cortex, soft=_EDGE_MM,
             )  # fmt: skip
             paint_ellipsoid(
                 canvas, disc.frame, [side * (out - 1.5), wall + 19, -1], [5.6 * grow, 5.0 * grow, 11], marrow,
-                rim=_CORTEX_MM + 0.3, rim_signal=cortex,
+                rim=_CORTEX_MM + 0.3, rim_signal=cortex, soft=_EDGE_MM,
             )  # fmt: skip
             paint_rod(
                 canvas, disc.frame, [side * (out - 2.8), wall + 13.2, 0], [side * (out + 4.4), wall + 19.2, 0], 0.45,
-                sequence.signal("joint_fluid"), squash=10.0,
+                sequence.signal("joint_fluid"), squash=10.0, soft=0.8,
             )  # fmt: skip

@@ -32,14 +32,14 @@ def paint_shape(
     distance: Image,
     signal: float | Image,
     *,
-    rim: float = 0.0,
+    rim: float | Image = 0.0,
     rim_signal: float = 0.0,
     soft: float = 0.0,
 ) -> None:
-    """Paint a shape given by its signed distance, with a rim of that thickness just inside its surface."""
-    if rim:
+    """Paint a shape given by its signed distance, with a rim of that thickness (mm) just inside its surface."""
+    if np.any(rim):
         canvas.paint(region, canvas.cover(distance, soft=soft), rim_signal)
-    canvas.paint(region, canvas.cover(distance + np.float32(rim), soft=soft), signal)
+    canvas.paint(region, canvas.cover(distance + np.asarray(rim, dtype=np.float32), soft=soft), signal)
 
 
 def paint_ellipsoid(
@@ -73,12 +73,13 @@ def paint_rod(
     squash: float = 1.0,
     rim: float = 0.0,
     rim_signal: float = 0.0,
+    soft: float = 0.0,
 ) -> None:
     """Paint a rod with round ends, ``squash`` times as high as wide."""
     ends = np.array([start, end], dtype=np.float64)
-    reach = radius * np.array([1.0, 1.0, max(squash, 1.0)])
+    reach = radius * np.array([1.0, 1.0, max(squash, 1.0)]) + soft
     region = canvas.region(frame, ends.min(axis=0) - reach, ends.max(axis=0) + reach)
     if region is None:
         return
     distance = rod_distance(region.u, region.v, region.w, ends[0], ends[1], squash) - np.float32(radius)
-    paint_shape(canvas, region, distance, signal, rim=rim, rim_signal=rim_signal)
+    paint_shape(canvas, region, distance, signal, rim=rim, rim_signal=rim_signal, soft=soft)

@@ -43,8 +43,8 @@ class SacTables:
     right: NDArray[np.float32]
 
 
-def sac_tables(patient: Patient) -> SacTables:
-    """The cross-section at every row of the spine's canal tables."""
+def sac_tables(patient: Patient, *, healthy: bool = False) -> SacTables:
+    """The cross-section at every row of the spine's canal tables; ``healthy`` leaves out what narrows the canal."""
     person, spine = patient.person, patient.spine
     heights = spine.heights
     front = np.full_like(heights, _GAP_MM)
@@ -56,10 +56,11 @@ def sac_tables(patient: Patient) -> SacTables:
         at = disc.frame.to_world([0.0, disc.depth / 2, 0.0])[2]
         along = (heights - at) / spine.canal_cosine
         window = np.exp(-(np.abs(along / _REACH_MM) ** 3))
-        measures = level_measures(patient, level)
-        front += window * (measures.front - _GAP_MM)
-        back -= window * (_GAP_MM + person.sac_depth - measures.back)
-        share = float(patient.narrowing.sac[level])
+        share = 1.0 if healthy else float(patient.narrowing.sac[level])
+        if not healthy:
+            measures = level_measures(patient, level)
+            front += window * (measures.front - _GAP_MM)
+            back -= window * (_GAP_MM + person.sac_depth - measures.back)
         for side, half in enumerate((left, right)):
             recess = float(np.clip(patient.narrowing.subarticular_steps[level, side], 0, 3))
             half *= (1 - window * _WIDTH_SHARE * (1 - share)) * (1 - 0.07 * window * recess)
@@ -106,19 +107,29 @@ def paint_sac(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
     if region is None:
         return
     side, behind, rows = _canal_coordinates(patient, region)
+    # What narrows the sac stands where the sac was: ligament, not fat
+    canvas.paint(
+        region,
+        canvas.cover(_sac_distance(sac_tables(patient, healthy=True), side, behind, rows)),
+        sequence.signal("flavum"),
+    )
     tables = sac_tables(patient)
-    depth = tables.depth[rows]
-    width = np.where(side > 0, tables.left[rows], tables.right[rows])
+    distance = _sac_distance(tables, side, behind, rows)
     behind = behind - tables.middle[rows]
-    safe_depth, safe_width = np.maximum(depth, 0.05), np.maximum(width, 0.05)
-    radius = np.sqrt((side / safe_width) ** 2 + (behind / safe_depth) ** 2)
-    distance = (radius - 1) * np.minimum(safe_depth, safe_width)
     canvas.paint(region, canvas.cover(distance), sequence.signal("ligament"))
     canvas.paint(region, canvas.cover(distance + 0.5), sequence.signal("csf"))
     tip = patient.spine.bodies[FIRST_LEVEL].frame.origin[2] + patient.person.conus
     grow = np.clip((region.w - np.float32(tip)) / 26, 0, 1) ** 0.5
     cord = np.sqrt((side / (4.6 * grow + 0.01)) ** 2 + ((behind - 0.8) / (3.9 * grow + 0.01)) ** 2)
     canvas.paint(region, canvas.cover((cord - 1) * (3.9 * grow + 0.01)), sequence.signal("cord"))
+
+
+def _sac_distance(tables: SacTables, side: Image, behind: Image, rows: NDArray[np.int32]) -> Image:
+    """Signed distance from the dura in mm."""
+    depth = np.maximum(tables.depth[rows], 0.05)
+    width = np.maximum(np.where(side > 0, tables.left[rows], tables.right[rows]), 0.05)
+    radius = np.sqrt((side / width) ** 2 + ((behind - tables.middle[rows]) / depth) ** 2)
+    return np.asarray((radius - 1) * np.minimum(depth, width))
 
 
 def paint_roots(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:

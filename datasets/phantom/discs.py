@@ -40,16 +40,15 @@ def paint_bulges(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
         wall = disc.depth / 2
         measures = level_measures(patient, level)
         reach = measures.front
-        paint_ellipsoid(
-            canvas, disc.frame, [0, wall - 3.5, 0], [9 + 0.5 * reach, 3.5 + reach, 4.6 + 0.25 * reach], disc_signal
-        )
-        thick = 1.6 + measures.behind
+        semi = [9 + 0.5 * reach, 3.5 + reach, min(4.6, 0.5 * disc.front) + 0.25 * reach]
+        paint_ellipsoid(canvas, disc.frame, [0, wall - 3.5, 0], semi, disc_signal, soft=1.6)
         for side in (-1, 1):
+            # Its back stays where the laminae hold it; what it gains in front is painted with the sac
             paint_ellipsoid(
                 canvas,
                 disc.frame,
-                [side * 5.2, wall + measures.back + thick - 0.4, -1],
-                [6.6, thick, 9.0],
+                [side * 5.2, wall + measures.back + measures.behind + 1.2, -1],
+                [6.6, 1.6, 9.0],
                 ligament,
                 soft=1.5,
             )

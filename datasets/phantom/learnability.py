@@ -145,13 +145,15 @@ def right_sequence(epochs: int) -> Reader:
 
 
 def whole_scan(epochs: int) -> Reader:
-    """24 slices of the whole study as channels of one image; epochs chosen within the training studies."""
+    """Slices spread over the whole study, without points."""
 
     def predict(studies: Studies) -> FloatArray:
-        from .learning.network import read_whole, train_whole
+        from .learning.whole import read_whole, train_whole
 
-        model = train_whole(studies.train.whole, studies.train.grades, epochs=epochs)
-        return read_whole(model, studies.held_out.whole)
+        train, test = studies.train, studies.held_out
+        return read_whole(
+            train_whole(train.sagittal, train.axial, train.grades, epochs=epochs), test.sagittal, test.axial
+        )
 
     return predict
 

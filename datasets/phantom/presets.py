@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.errors import UsageError, unknown
 
 # Part of the folder's name and of its manifest: raised whenever the same seed gives other bytes.
-VERSION = 2
+VERSION = 3
 # Figures that are quoted come from seeds of 100 and above; settings are tuned on seeds 0 to 9.
 DEFAULT_SEED = 100
 

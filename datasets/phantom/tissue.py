@@ -3,7 +3,8 @@
 Relaxation times in ms at 1.5 and 3 T: de Bazelaire 2004 (doi:10.1148/radiol.2303021331) for fat, marrow and
 paravertebral muscle; Stanisz 2005 (doi:10.1002/mrm.20605) for cord, nerve, blood and cartilage. T2 of fat and marrow is
 what fast spin echo shows, longer than a single echo's since the train of refocusing pulses undoes J-coupling
-(Henkelman 1992, doi:10.1002/jmri.1880020511).
+(Henkelman 1992, doi:10.1002/jmri.1880020511). Proton density is what is left to see at the shortest echo: in annulus
+and ligaments most water is bound to collagen and gone by then, so on T1 they are nearly as dark as CSF.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ TISSUES = {
     "marrow": Tissue((480, 560), (86, 80), 0.84),
     "muscle": Tissue((900, 1100), (42, 40), 0.86),
     "csf": Tissue((4300, 4300), (1600, 1500), 1.0),
-    "cord": Tissue((745, 993), (82, 80), 0.78),
-    "nerve": Tissue((815, 1083), (84, 80), 0.80),
+    "cord": Tissue((745, 993), (82, 80), 0.72),
+    "nerve": Tissue((815, 1083), (84, 80), 0.68),
     "nucleus": Tissue((1150, 1300), (118, 110), 0.88),
-    "annulus": Tissue((900, 1050), (48, 45), 0.66),
-    "dry_disc": Tissue((850, 1000), (50, 46), 0.68),
+    "annulus": Tissue((900, 1050), (48, 45), 0.38),
+    "dry_disc": Tissue((850, 1000), (50, 46), 0.60),
     "cortex": Tissue((900, 1000), (12, 10), 0.12),
-    "ligament": Tissue((900, 1050), (34, 30), 0.50),
-    "flavum": Tissue((900, 1050), (52, 48), 0.58),
+    "ligament": Tissue((900, 1050), (34, 30), 0.42),
+    "flavum": Tissue((900, 1050), (52, 48), 0.38),
     "cartilage": Tissue((1060, 1170), (38, 36), 0.75),
     "joint_fluid": Tissue((3000, 3200), (600, 550), 0.95),
     "blood": Tissue((1441, 1932), (60, 50), 0.22),

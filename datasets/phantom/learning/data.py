@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from bench.targets import AXIAL_T2, LEVELS, SAGITTAL_T1, SAGITTAL_T2, TARGETS
 
@@ -17,8 +19,16 @@ from ..scan import scan_series
 from ..tables import PlannedStudy, plan
 from .crops import Stack, annotated_points, crop_bag, nearest, stack
 
-_WHOLE_PX = 64
-_WHOLE_SLICES = {SAGITTAL_T1: 7, SAGITTAL_T2: 7, AXIAL_T2: 10}
+# What the reader of the whole scan sees: slices at these shares of the stack from right to left, or head to foot,
+# each of them the part (top, bottom, left, right share) in which spines lie.
+SLICES = {
+    SAGITTAL_T2: (0.38, 0.44, 0.50, 0.56, 0.62),
+    SAGITTAL_T1: (0.17, 0.24, 0.31, 0.38, 0.62, 0.69, 0.76, 0.83),
+    AXIAL_T2: tuple(np.linspace(0, 1, 20)),
+}
+_SPINE = (0.08, 0.95, 0.25, 0.80)
+PARTS = {SAGITTAL_T2: _SPINE, SAGITTAL_T1: _SPINE, AXIAL_T2: (0.25, 0.75, 0.25, 0.75)}
+SIZES = {SAGITTAL_T2: (192, 128), SAGITTAL_T1: (192, 128), AXIAL_T2: (96, 96)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +42,8 @@ class Examples:
     crops: NDArray[np.uint8]  # (N, 25, 5, 48, 48) at the annotators' points
     muscle: NDArray[np.uint8]  # (N, 25, 48, 48) in the back muscles
     wrong: NDArray[np.uint8]  # (N, 5, 5, 48, 48) the canal's points on T1
-    whole: NDArray[np.uint8]  # (N, 24, 64, 64) slices spread over the three kinds of series
+    sagittal: NDArray[np.uint8]  # (N, 13, 192, 128) slices spread over T2, then over T1
+    axial: NDArray[np.uint8]  # (N, 20, 96, 96)
     intensities: FloatArray  # (N, F) statistics of whole series
     habits: FloatArray  # (N, F) sizes, spacings, counts, orders
 
@@ -77,7 +88,8 @@ def _example(seed: int, index: int, preset: str) -> dict[str, np.ndarray]:
         "crops": np.stack(crops),
         "muscle": np.stack(muscle),
         "wrong": np.stack(wrong),
-        "whole": _whole(list(stacks.values())),
+        "sagittal": np.concatenate([spread(stacks.values(), kind) for kind in (SAGITTAL_T2, SAGITTAL_T1)]),
+        "axial": spread(stacks.values(), AXIAL_T2),
         "intensities": _intensities(study, scans),
         "habits": _habits(study),
     }
@@ -90,20 +102,19 @@ def _muscle_offset(study: PlannedStudy, level: str, world: FloatArray, aside: fl
     return middle - world
 
 
-def _whole(stacks: list[Stack]) -> NDArray[np.uint8]:
-    images = []
-    for description, count in _WHOLE_SLICES.items():
-        series = [one for one in stacks if one.plan.description == description]
-        slices = [(one, at) for one in series for at in range(len(one.pixels))]
-        for share in np.linspace(0.15, 0.85, count) if description != AXIAL_T2 else np.linspace(0.0, 1.0, count):
-            if not slices:
-                images.append(np.zeros((_WHOLE_PX, _WHOLE_PX), dtype=np.uint8))
-                continue
-            one, at = slices[round(share * (len(slices) - 1))]
-            rows = np.linspace(0, one.pixels.shape[1] - 1, _WHOLE_PX).round().astype(int)
-            columns = np.linspace(0, one.pixels.shape[2] - 1, _WHOLE_PX).round().astype(int)
-            images.append(np.clip(one.pixels[at][np.ix_(rows, columns)] * 200, 0, 255).astype(np.uint8))
-    return np.stack(images)
+def spread(stacks: Iterable[Stack], description: str) -> NDArray[np.uint8]:
+    """(S, H, W) slices spread over all series of a kind; black where there is none."""
+    slices = [image for one in stacks if one.plan.description == description for image in one.pixels]
+    height, width = SIZES[description]
+    images = np.zeros((len(SLICES[description]), height, width), dtype=np.uint8)
+    top, bottom, left, right = PARTS[description]
+    for place, share in enumerate(SLICES[description] if slices else ()):
+        image = slices[round(share * (len(slices) - 1))]
+        rows = np.linspace(top, bottom, height) * (image.shape[0] - 1)
+        columns = np.linspace(left, right, width) * (image.shape[1] - 1)
+        patch = map_coordinates(image, np.meshgrid(rows, columns, indexing="ij"), order=1)
+        images[place] = np.clip(patch * 200, 0, 255).astype(np.uint8)
+    return images
 
 
 def _intensities(study: PlannedStudy, scans: list[np.ndarray]) -> FloatArray:

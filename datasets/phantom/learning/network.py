@@ -11,8 +11,6 @@ from torch.nn import functional
 
 from bench.targets import CLASS_WEIGHTS, CONDITIONS, TARGETS
 
-from .baselines import prior
-
 _CONDITION = np.array([CONDITIONS.index(target.condition) for target in TARGETS])
 
 
@@ -95,58 +93,3 @@ def _augmented(images: NDArray[np.uint8], random: np.random.Generator, jitter: i
     moved = np.stack([np.roll(image, tuple(shift), axis=(1, 2)) for image, shift in zip(images, shifts, strict=True)])
     gain = torch.from_numpy(random.normal(1, 0.1, (len(images), 1, 1, 1)).astype(np.float32))
     return _tensor(moved) * gain
-
-
-class WholeReader(nn.Module):
-    """All 25 grades at once from slices spread over the study, as channels."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.encoder = timm.create_model(
-            "test_resnet.r160_in1k", pretrained=False, in_chans=channels, num_classes=3 * len(TARGETS), drop_rate=0.5
-        )
-
-    def start_from(self, probabilities: NDArray[np.float64]) -> None:
-        """Let the untrained network say these (25, 3) probabilities, whatever it sees."""
-        classifier = self.encoder.get_classifier()  # type: ignore[operator]  # timm's, not nn.Module's
-        nn.init.zeros_(classifier.weight)
-        with torch.no_grad():
-            classifier.bias.copy_(torch.from_numpy(np.log(probabilities).reshape(-1)))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 25, 3) logits of (B, C, H, W)."""
-        return self.encoder(images).view(len(images), len(TARGETS), 3)
-
-
-def train_whole(images: NDArray[np.uint8], grades: NDArray[np.int8], *, epochs: int, seed: int = 0) -> WholeReader:
-    """Train on (N, C, H, W) slices with grades (N, 25)."""
-    torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
-    model = WholeReader(images.shape[1])
-    model.start_from(prior(grades, 1)[0])
-    batch = 16
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
-    steps = epochs * (len(images) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps, pct_start=0.2)
-    weight = torch.tensor(CLASS_WEIGHTS)
-    model.train()
-    for _ in range(epochs):
-        order = random.permutation(len(images))
-        for start in range(0, len(order) - batch + 1, batch):
-            pick = order[start : start + batch]
-            logits = model(_augmented(images[pick], random, 3))
-            truth = torch.from_numpy(grades[pick]).long().flatten()
-            loss = functional.cross_entropy(logits.flatten(0, 1), truth, weight, ignore_index=-1)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-    return model
-
-
-@torch.no_grad()
-def read_whole(model: WholeReader, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(N, 25, 3) probabilities."""
-    model.eval()
-    parts = [model(_tensor(images[start : start + 64])).softmax(-1) for start in range(0, len(images), 64)]
-    return torch.cat(parts).double().numpy()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +64,26 @@ def test_every_row_has_a_reader() -> None:
 
 
 def test_readers_train_and_read(examples: Examples) -> None:
-    from bench.datasets.phantom.learning.network import read, read_whole, train_reader, train_whole
+    from bench.datasets.phantom.learning.network import read, train_reader
+    from bench.datasets.phantom.learning.whole import read_whole, train_whole
 
     images = np.repeat(examples.crops, 2, axis=0)
     grades = np.repeat(examples.grades, 2, axis=0)
     predicted = read(train_reader(images, grades, epochs=1), examples.crops)
     assert predicted.shape == (3, 25, 3)
     np.testing.assert_allclose(predicted.sum(axis=-1), 1, atol=1e-5)
-    whole = np.repeat(examples.whole, 8, axis=0)
-    assert read_whole(train_whole(whole, np.repeat(grades, 4, axis=0), epochs=1), examples.whole).shape == (3, 25, 3)
+    slices = [np.repeat(one, 4, axis=0) for one in (examples.sagittal, examples.axial)]
+    whole = train_whole(*slices, np.repeat(grades, 2, axis=0), epochs=1)
+    assert read_whole(whole, examples.sagittal, examples.axial).shape == (3, 25, 3)
+
+
+def test_the_whole_scans_reader_looks_where_targets_lie() -> None:
+    from bench.datasets.phantom.learning.whole import usual_place
+
+    for first, second in itertools.pairwise(TARGETS[:5]):
+        upper, lower = (int(np.unravel_index(usual_place(one)[2].argmax(), (24, 16))[0]) for one in (first, second))
+        assert 1 <= lower - upper <= 5
+    left, right = (
+        next(t for t in TARGETS if t.condition == "foraminal" and t.side == side) for side in ("left", "right")
+    )
+    assert usual_place(left).max(axis=(1, 2)).argmax() >= 4 > usual_place(right).max(axis=(1, 2)).argmax()
