@@ -177,7 +177,8 @@ def habits(studies: Studies) -> FloatArray:
 ROWS: dict[str, tuple[str, int, Reader]] = {
     "crops-80": ("CNN on true crops", 80, crops_reader(15)),
     "crops-320": ("CNN on true crops", 320, crops_reader(10)),
-    "whole": ("CNN on the whole scan", 320, whole_scan(5)),
+    "whole-80": ("CNN on the whole scan", 80, whole_scan(15)),
+    "whole-320": ("CNN on the whole scan", 320, whole_scan(15)),
     "histogram": ("logistic regression on grey values of true crops", 320, grey_values),
     "shuffled": ("CNN, labels shuffled between patients", 80, shuffled(5)),
     "muscle": ("CNN on crops of muscle", 80, muscle(10)),
