@@ -12,6 +12,7 @@ from torch.nn import functional
 from bench.targets import CLASS_WEIGHTS, CONDITIONS, TARGETS
 
 _CONDITION = np.array([CONDITIONS.index(target.condition) for target in TARGETS])
+_SHIFTS = ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))  # rows and columns
 
 
 class BagReader(nn.Module):
@@ -71,16 +72,17 @@ def train_reader(
 
 @torch.no_grad()
 def read(model: BagReader, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(N, T, 3) probabilities for crops (N, T, S, H, W)."""
+    """(N, T, 3) probabilities for crops (N, T, S, H, W): the mean over crops shifted as in training."""
     model.eval()
     studies, targets = crops.shape[:2]
     flat = crops.reshape(-1, *crops.shape[2:])
-    conditions = np.tile(_CONDITION[:targets], studies)
-    parts = [
-        model(_tensor(flat[start : start + 256]), torch.from_numpy(conditions[start : start + 256])).softmax(-1)
-        for start in range(0, len(flat), 256)
-    ]
-    return torch.cat(parts).double().numpy().reshape(studies, targets, 3)
+    conditions = torch.from_numpy(np.tile(_CONDITION[:targets], studies))
+    total = torch.zeros(len(flat), 3, dtype=torch.float64)
+    for shift in _SHIFTS:
+        for start in range(0, len(flat), 256):
+            images = _tensor(np.roll(flat[start : start + 256], shift, axis=(2, 3)))
+            total[start : start + 256] += model(images, conditions[start : start + 256]).softmax(-1) / len(_SHIFTS)
+    return total.numpy().reshape(studies, targets, 3)
 
 
 def _tensor(images: NDArray[np.uint8]) -> Tensor:
