@@ -83,6 +83,9 @@ class Location(Config):
         mirror: left and right foramina share one network and one head, the left side's slices taken in reverse; left
             and right recess share theirs by flipping the image. Off: a head a side, as the write-up.
         joint: canal and foramina share the networks of stage 1b, each with heads of its own.
+        own_side: a foramen's slice is looked for on its own side of the located canal alone.
+        agreement: canal, left and right foramen of a level are compared in the patient, and one that lies farther than
+            this many mm from where the other two put it is moved there. None: not compared, as the write-up.
         depth, more_depth: networks of stage 1a, for canal and foramina each: one, and more for an ensemble.
         sagittal, more_sagittal: networks of stage 1b, likewise.
         axial, more_axial: networks of stage 1c.
@@ -92,6 +95,8 @@ class Location(Config):
     splits: int = Field(default=5, ge=1)
     mirror: bool = False
     joint: bool = False
+    own_side: bool = False
+    agreement: float | None = Field(default=None, gt=0)
     depth: DepthNetwork
     sagittal: PointNetwork
     axial: PointNetwork
@@ -160,6 +165,7 @@ class Severity(Config):
         more: further families for an ensemble; the softmaxes are averaged.
         joint: one network grades all three conditions, with one encoder a kind of series (T2, T1, axial). Off: a
             network a condition and an encoder a stream, as the write-up.
+        one_encoder: with ``joint``: the same encoder for all kinds of series.
         mirror: right-side crops are flipped (axial) and their slices reversed (sagittal) to look like left ones.
         level_bias: add a learned bias a condition and level to the logits: grades differ much between levels.
         canal_side: where the canal's axial bag lies in prediction: ``middle`` between the recesses, or at one at
@@ -169,6 +175,8 @@ class Severity(Config):
         pooling: of a bag: ``lstm`` (two-layer bi-LSTM and attention), ``attention`` (self-attention) or ``mean``.
         slice_loss: weight of the auxiliary attention's loss; 0 is without.
         stream_loss: weight of each stream's own grade.
+        spinal_weight: with ``joint``: how much the canal's loss counts against another condition's. The metric scores
+            the canal twice, by grade and by any_severe_spinal.
         jitter: before the crop: move the point by up to this many pixels of the 512 frame each way.
         shift_slices: before the crop: move the bag as far as stage 1 errs.
         change, light: after the crop.
@@ -183,6 +191,7 @@ class Severity(Config):
     schedule: Schedule
     more: tuple[SeverityNetwork, ...] = ()
     joint: bool = False
+    one_encoder: bool = False
     mirror: bool = False
     level_bias: bool = False
     canal_side: Literal["middle", "random"] = "middle"
@@ -191,6 +200,7 @@ class Severity(Config):
     pooling: Literal["lstm", "attention", "mean"] = "lstm"
     slice_loss: float = 1.0
     stream_loss: float = 0.5
+    spinal_weight: float = 1.0
     jitter: float = 10.0
     shift_slices: bool = True
     change: ShiftScaleRotate = ShiftScaleRotate()

@@ -14,10 +14,12 @@ from bench.cohort import Cohort
 from bench.errors import BenchError
 from bench.imaging.study import Study
 from bench.storage import read_json, write_json
+from bench.targets import TARGETS
 from bench.training.checkpoints import load_model, save_model
 from bench.training.precision import settle
 
 from . import depth, points, shifts
+from .agreement import outvote, usual_offsets
 from .config import Location
 from .levels import axial_slices
 from .marks import Marks, Note, read_marks
@@ -38,6 +40,7 @@ class Locator:
         config: what they are.
         networks: every trained network by key; one that had nothing to learn from is absent.
         shifts: by what stage 1 misses the marked slice, see `shifts.frequencies`.
+        offsets: how canal and foramina of a level usually lie, see `agreement.usual_offsets`.
     """
 
     def __init__(self, config: Location) -> None:
@@ -45,10 +48,12 @@ class Locator:
         self.tasks = {task.name: task for task in depth.tasks(config.mirror)}
         self.networks: dict[Key, nn.Module] = {}
         self.shifts: dict[str, list[float]] = {}
+        self.offsets = np.full((5, 3, 2), np.nan)
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Train every network on each split's training part, and see on its hold-out by how many slices they err."""
         misses: dict[str, list[int]] = {}
+        self.offsets = usual_offsets(train.studies, read_marks(train, silent))
         for split, (inner, hold_out) in enumerate(splits(self.config, train, context)):
             self._fit_split(split, inner, context)
             found = self.locate(hold_out.studies, context, silent, only=split)
@@ -120,6 +125,9 @@ class Locator:
         marks = Marks.none(len(studies))
         for part in self.tasks:
             self._locate_sagittal(part, studies, marks, context, note, only)
+        if self.config.agreement is not None:
+            for row, target in outvote(studies, marks, self.offsets, self.config.agreement):
+                note(studies[row].study_id, f"{TARGETS[target].name} moved to where the level's other points put it")
         self._locate_axial(studies, marks, context, note, only)
         return marks
 
@@ -128,7 +136,10 @@ class Locator:
     ) -> None:
         finder = SAGITTAL if self.config.joint else part
         task, networks, heads = self.tasks[part], self.ensemble(finder, "points", only), self._heads(finder)[part]
-        found = depth.find_slices(self.ensemble(part, "depth", only), studies, task, context)
+        midlines = None
+        if self.config.own_side and task.name == "foramina":
+            midlines = marks.midlines(studies)
+        found = depth.find_slices(self.ensemble(part, "depth", only), studies, task, context, midlines)
         views = []  # row, targets, series, the slice to look at, the first head
         for row, study in enumerate(studies):
             series = main_series(study, task.description)
@@ -170,10 +181,13 @@ class Locator:
         """Write all networks and the frequencies."""
         for key, model in self.networks.items():
             save_model(folder / f"{name(key)}.safetensors", model)
+        offsets = self.offsets.astype(object)
+        offsets[np.isnan(self.offsets)] = None
         document = {
             "schema_version": SCHEMA_VERSION,
             "networks": [list(key) for key in self.networks],
             "shifts": self.shifts,
+            "offsets_mm": offsets.tolist(),
         }
         write_json(folder / "location.json", document)
 
@@ -185,6 +199,7 @@ class Locator:
             raise BenchError(f"{folder} holds no trained stage 1 (location.json is missing). Train it anew.")
         locator = cls(config)
         locator.shifts = document["shifts"]
+        locator.offsets = np.array(document["offsets_mm"], dtype=np.float64)
         for split, part, kind, number in document["networks"]:
             key = (split, part, kind, number)
             model = settle(locator._untrained(key), device).eval()

@@ -95,11 +95,13 @@ class SeverityNet(nn.Module):
         super().__init__()
         self.conditions, self.stack = conditions, config.stack
         self.streams = tuple(dict.fromkeys(name for one in conditions for name in CONDITION_STREAMS[one]))
-        # Joint: one encoder a kind of series. Otherwise a condition's two streams show different kinds anyway.
+        # Not joint, a condition's streams show different kinds, so that each has an encoder of its own.
+        kinds = {name: "all" if config.one_encoder else STREAMS[name].encoder for name in self.streams}
+        self.encoder_of = kinds
         self.encoders = nn.ModuleDict()
-        for name in self.streams:
-            if STREAMS[name].encoder not in self.encoders:
-                self.encoders[STREAMS[name].encoder] = encoder(
+        for name, kind in kinds.items():
+            if kind not in self.encoders:
+                self.encoders[kind] = encoder(
                     network.backbone,
                     channels=config.bag if config.stack else 1,
                     pretrained=network.pretrained,
@@ -119,16 +121,28 @@ class SeverityNet(nn.Module):
 
     def forward(self, bags: dict[str, Tensor]) -> dict[str, Grades]:
         """Grade bags of images, a tensor (B, S, H, W) a stream, where B runs over studies, then a stream's targets."""
-        features = {name: self._encode(name, bags[name]) for name in self.streams}
+        features = self._encode(bags)
         with float32(bags[self.streams[0]].device.type):  # small and recurrent: in float32
             return {one: self._grade(one, features) for one in self.conditions}
 
-    def _encode(self, name: str, images: Tensor) -> Tensor:
-        """(B, S, H, W) to (B, S, F); stacked (B, 1, F)."""
-        count, depth, height, width = images.shape
-        images = images if self.stack else images.reshape(count * depth, 1, height, width)
-        features = self.encoders[STREAMS[name].encoder](images.contiguous(memory_format=torch.channels_last))
-        return features.float().reshape(count, 1 if self.stack else depth, -1)
+    def _encode(self, bags: dict[str, Tensor]) -> dict[str, Tensor]:
+        """(B, S, H, W) a stream to (B, S, F); stacked (B, 1, F).
+
+        Streams that share an encoder go through it together: a batch norm sees in training the mixture that its running
+        statistics stand for in prediction.
+        """
+        features: dict[str, Tensor] = {}
+        groups: dict[tuple[str, torch.Size], list[str]] = {}
+        for name in self.streams:
+            groups.setdefault((self.encoder_of[name], bags[name].shape[1:]), []).append(name)
+        for (kind, _), names in groups.items():
+            images = torch.cat([bags[name] for name in names])
+            count, depth, height, width = images.shape
+            images = images if self.stack else images.reshape(count * depth, 1, height, width)
+            encoded = self.encoders[kind](images.contiguous(memory_format=torch.channels_last)).float()
+            parts = encoded.reshape(count, 1 if self.stack else depth, -1).split([len(bags[name]) for name in names])
+            features |= dict(zip(names, parts, strict=True))
+        return features
 
     def _grade(self, condition: str, features: dict[str, Tensor]) -> Grades:
         names = CONDITION_STREAMS[condition]
