@@ -96,7 +96,7 @@ class SeverityNet(nn.Module):
         self.conditions, self.stack = conditions, config.stack
         self.streams = tuple(dict.fromkeys(name for one in conditions for name in CONDITION_STREAMS[one]))
         # Not joint, a condition's streams show different kinds, so that each has an encoder of its own.
-        kinds = {name: "all" if config.one_encoder else STREAMS[name].encoder for name in self.streams}
+        kinds = {name: "all" if config.joint and config.one_encoder else STREAMS[name].encoder for name in self.streams}
         self.encoder_of = kinds
         self.encoders = nn.ModuleDict()
         for name, kind in kinds.items():
