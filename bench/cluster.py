@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from bench.errors import UsageError
 from bench.execution import Order
-from bench.executors import LAST_EVENTS, OnEvent, order_json
-from bench.worker import THREAD_VARIABLES
+from bench.executors import LAST_EVENTS, OnEvent, order_json, spawn_worker
 
 RETRIES = 2
 POLL_S = 1.0
@@ -77,21 +75,9 @@ class RayExecutor:
 
 def run_on_node(order: str, index: int, events: Any, timeout_s: float | None) -> str:
     """Run one job's worker process on a node and pass its events on. Returns why it ended, if it did not say."""
-    values = json.loads(order)
     # Ray sets the thread variables of a worker that it may use again, so they are set for each job anew.
-    environment = dict(os.environ) | {variable: str(values["threads"]) for variable in THREAD_VARIABLES}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-    )
-    assert process.stdin is not None
+    process = spawn_worker(order, json.loads(order)["threads"], {})
     assert process.stdout is not None
-    process.stdin.write(order + "\n")
-    process.stdin.flush()
     watchdog = _watchdog(process, timeout_s)
     words = ""
     for line in process.stdout:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import IO, Any, Protocol
 
@@ -92,24 +92,12 @@ class LocalExecutor:
         ]
 
     def _start(self, order: Order, slot: int, events: queue.Queue[tuple[_Running, dict[str, Any] | None]]) -> _Running:
-        environment = dict(os.environ) | {variable: str(order.threads) for variable in THREAD_VARIABLES}
+        devices = {}
         if self.gpus and order.device == "cuda":
             visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(self.gpus)))).split(",")
-            environment["CUDA_VISIBLE_DEVICES"] = visible[slot % len(visible)]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            env=environment,
-            start_new_session=True,  # an interrupt at the terminal is ours to pass on
-        )
+            devices["CUDA_VISIBLE_DEVICES"] = visible[slot % len(visible)]
+        process = spawn_worker(order_json(order), order.threads, devices)
         job = _Running(order, process, slot, time.monotonic())
-        assert process.stdin is not None
-        process.stdin.write(order_json(order) + "\n")
-        process.stdin.flush()  # and stays open: its end tells the job that we are gone
         threading.Thread(target=_listen, args=(job, process.stdout, events), daemon=True).start()
         return job
 
@@ -144,6 +132,25 @@ def order_json(order: Order) -> str:
     """An order as one line of JSON, as a worker reads it."""
     values = {name: value for name, value in asdict(order).items() if name != "job"}
     return json.dumps({**values, "store": str(order.store), "cache": str(order.cache), "job": order.job.to_json()})
+
+
+def spawn_worker(order: str, threads: int, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """A worker process that has its order. Its input stays open, since its end tells the job that we are gone; what it
+    says, printed errors included, comes by its output. ``environment`` is put over this process's own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        env=dict(os.environ) | {variable: str(threads) for variable in THREAD_VARIABLES} | dict(environment),
+        start_new_session=True,  # an interrupt at the terminal is ours to pass on
+    )
+    assert process.stdin is not None
+    process.stdin.write(order + "\n")
+    process.stdin.flush()
+    return process
 
 
 def choose_slots(wish: int | None, orders: int, *, gpus: int, cores: int) -> int:
