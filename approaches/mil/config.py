@@ -175,8 +175,6 @@ class Severity(Config):
         pooling: of a bag: ``lstm`` (two-layer bi-LSTM and attention), ``attention`` (self-attention) or ``mean``.
         slice_loss: weight of the auxiliary attention's loss; 0 is without.
         stream_loss: weight of each stream's own grade.
-        spinal_weight: with ``joint``: how much the canal's loss counts against another condition's. The metric scores
-            the canal twice, by grade and by any_severe_spinal.
         jitter: before the crop: move the point by up to this many pixels of the 512 frame each way.
         shift_slices: before the crop: move the bag as far as stage 1 errs.
         change, light: after the crop.
@@ -200,7 +198,6 @@ class Severity(Config):
     pooling: Literal["lstm", "attention", "mean"] = "lstm"
     slice_loss: float = 1.0
     stream_loss: float = 0.5
-    spinal_weight: float = 1.0
     jitter: float = 10.0
     shift_slices: bool = True
     change: ShiftScaleRotate = ShiftScaleRotate()

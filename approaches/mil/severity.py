@@ -104,20 +104,17 @@ def grade_loss(config: Severity) -> object:
     """The loss of stage 2 for `bench.training.loop.train`.
 
     A condition's is its grade's cross entropy and, at `stream_loss` of its weight, each stream's own, divided by the
-    sum of these weights; plus the mean over its streams of the marked-slice loss. Conditions are averaged, the canal
-    at its weight.
+    sum of these weights; plus the mean over its streams of the marked-slice loss. Conditions are averaged.
     """
 
     def loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         parts: dict[str, Tensor] = {}
-        total, marked, weights = [], [], 0.0
+        total, marked = [], []
         for condition, grades in model(batch.images).items():
             parts[condition], slices = _condition_losses(config, condition, grades, batch)
-            weight = config.spinal_weight if condition == "spinal" else 1.0
-            weights += weight
-            total.append(weight * (parts[condition] + config.slice_loss * slices))
+            total.append(parts[condition] + config.slice_loss * slices)
             marked.append(slices)
-        return {"loss": torch.stack(total).sum() / weights, "marked_slice": torch.stack(marked).mean(), **parts}
+        return {"loss": torch.stack(total).mean(), "marked_slice": torch.stack(marked).mean(), **parts}
 
     return loss
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.approaches.mil.config import PointNetwork
+from bench.approaches.mil.config import PointNetwork, Severity
 from bench.approaches.mil.convnext3d import DepthNet
-from bench.approaches.mil.model import LSTMMIL, POOLINGS
+from bench.approaches.mil.model import LSTMMIL, POOLINGS, SeverityNet
 from bench.approaches.mil.pointnet import build, heatmap_loss
+from bench.targets import CONDITIONS
 from bench.training.loop import Schedule
 
 SCHEDULE = Schedule(epochs=1, batch_size=1, learning_rate=1e-3)
@@ -77,3 +78,31 @@ def test_the_map_loss_is_least_at_the_point() -> None:
     true = torch.tensor([[[0.3, 0.7]]])
     assert heatmap_loss(at(0.3, 0.7), centres, true) < heatmap_loss(at(0.4, 0.7), centres, true)
     assert heatmap_loss(at(0.3, 0.7), centres, true * float("nan")) == 0
+
+
+def severity_net(**options: object) -> SeverityNet:
+    torch.manual_seed(0)
+    config = Severity(backbone="test_resnet", schedule=SCHEDULE, **options)
+    return SeverityNet(config, config.networks[0], CONDITIONS if config.joint else ("spinal",)).eval()
+
+
+def test_encoders_are_shared_as_the_settings_say() -> None:
+    assert set(severity_net(joint=True, one_encoder=True).encoders) == {"all"}
+    assert set(severity_net(joint=True).encoders) == {"t2", "t1", "axial"}
+    # the write-up: an encoder a stream; one_encoder is an option of joint alone
+    assert set(severity_net(one_encoder=True).encoders) == {"t2", "axial"}
+
+
+def test_streams_that_share_an_encoder_are_not_mixed_up() -> None:
+    network = severity_net(joint=True, one_encoder=True)
+    counts = {"canal_sagittal": 5, "canal_axial": 5, "foraminal_sagittal": 10, "side_axial": 10}
+    bags = {
+        name: torch.rand(count, 5, 48, 64 if name == "canal_axial" else 48)  # one of another size
+        for name, count in counts.items()
+    }
+    before = network(bags)
+    bags["foraminal_sagittal"] = torch.rand(10, 5, 48, 48)
+    after = network(bags)
+    assert not torch.allclose(before["foraminal"].logits, after["foraminal"].logits)
+    torch.testing.assert_close(before["spinal"].logits, after["spinal"].logits)
+    torch.testing.assert_close(before["subarticular"].logits, after["subarticular"].logits)
