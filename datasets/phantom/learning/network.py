@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from bench.targets import CLASS_WEIGHTS, CONDITIONS, TARGETS
 
+from .training import minimise
+
 _CONDITION = np.array([CONDITIONS.index(target.condition) for target in TARGETS])
 _SHIFTS = ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))  # rows and columns
 
@@ -49,24 +51,14 @@ def train_reader(
     random = np.random.default_rng(seed)
     model = BagReader()
     rows, targets = np.nonzero((grades >= 0) & crops.any(axis=(2, 3, 4)))
-    batch = 32
-    steps = epochs * (len(rows) // batch)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=max(steps, 1), pct_start=0.15)
     weight = torch.tensor(CLASS_WEIGHTS)
-    model.train()
-    for _ in range(epochs):
-        order = random.permutation(len(rows))
-        for start in range(0, len(order) - batch + 1, batch):
-            pick = order[start : start + batch]
-            images = _augmented(crops[rows[pick], targets[pick]], random, jitter)
-            logits = model(images, torch.from_numpy(_CONDITION[targets[pick]]))
-            loss = functional.cross_entropy(logits, torch.from_numpy(grades[rows[pick], targets[pick]]).long(), weight)
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
+
+    def loss(pick: NDArray[np.int64]) -> Tensor:
+        images = _augmented(crops[rows[pick], targets[pick]], random, jitter)
+        logits = model(images, torch.from_numpy(_CONDITION[targets[pick]]))
+        return functional.cross_entropy(logits, torch.from_numpy(grades[rows[pick], targets[pick]]).long(), weight)
+
+    minimise(model, len(rows), loss, random, epochs=epochs, batch=32, rate=2e-3, decay=0.02, warm_up=0.15)
     return model
 
 

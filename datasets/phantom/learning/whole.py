@@ -15,6 +15,7 @@ from bench.targets import AXIAL_T2, CLASS_WEIGHTS, CONDITIONS, LEVELS, SAGITTAL_
 from ..labels import label_statistics
 from .baselines import prior
 from .data import PARTS, SIZES, SLICES
+from .training import minimise
 
 _STRIDE = 8  # pixels to a cell of the encoder's map
 _FEATURES = 48
@@ -99,24 +100,14 @@ def train_whole(
     random = np.random.default_rng(seed)
     model = WholeReader()
     model.start_from(prior(grades, 1)[0])
-    batch = 8
-    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.05)
-    steps = epochs * (len(grades) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=max(steps, 1), pct_start=0.2)
     weight = torch.tensor(CLASS_WEIGHTS)
-    model.train()
-    for _ in range(epochs):
-        order = random.permutation(len(grades))
-        for start in range(0, len(order) - batch + 1, batch):
-            pick = order[start : start + batch]
-            logits = model(_varied(sagittal[pick], random), _varied(axial[pick], random))
-            truth = torch.from_numpy(grades[pick]).long().flatten()
-            loss = functional.cross_entropy(logits.flatten(0, 1), truth, weight, ignore_index=-1)
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
+
+    def loss(pick: NDArray[np.int64]) -> Tensor:
+        logits = model(_varied(sagittal[pick], random), _varied(axial[pick], random))
+        truth = torch.from_numpy(grades[pick]).long().flatten()
+        return functional.cross_entropy(logits.flatten(0, 1), truth, weight, ignore_index=-1)
+
+    minimise(model, len(grades), loss, random, epochs=epochs, batch=8, rate=3e-3, decay=0.05, warm_up=0.2)
     return model
 
 
