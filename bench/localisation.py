@@ -64,7 +64,7 @@ class ConditionLocalisation:
     @property
     def further(self) -> float:
         """Share of these more than two slices off."""
-        return 1 - self.exact - self.off_by_one - self.off_by_two
+        return sum(slices > 2 for slices in self.slices_off) / self.same_series if self.slices_off else float("nan")
 
     @property
     def within_one(self) -> float:

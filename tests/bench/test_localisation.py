@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bench.imaging.study import Series, Study
-from bench.localisation import document, judge_points, pooled
+from bench.localisation import ConditionLocalisation, document, judge_points, pooled
 from bench.targets import AXIAL_T2, POINT_COLUMNS, SAGITTAL_T1, SAGITTAL_T2, TARGETS
 
 LEVEL_MM = 30.0
@@ -103,3 +103,9 @@ def test_jobs_pool_as_if_judged_together() -> None:
     for condition, one in pooled(apart).items():
         assert one == together[condition]
         assert one.percentile_95_mm > one.median_mm
+
+
+def test_none_farther_than_two_is_exactly_none() -> None:
+    judged = ConditionLocalisation(489, 489, [0] * 398 + [1] * 83 + [2] * 8, [], [], 0)
+    assert judged.further == 0  # one minus the other shares would be a rounding error below it
+    assert 1 - judged.exact - judged.off_by_one - judged.off_by_two != 0
