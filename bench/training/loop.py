@@ -80,7 +80,8 @@ def train(
     model = settle(model, context.device).train()
     optimizer = torch.optim.AdamW(_parameter_groups(model, schedule.weight_decay), fused=True)
     scaler = loss_scaler(context.device, precision)
-    average = {name: tensor.clone() for name, tensor in _floats(model).items()} if schedule.average else {}
+    current = _floats(model) if schedule.average else {}  # these very tensors: every step changes them in place
+    average = {name: tensor.clone() for name, tensor in current.items()}
     state = Training(model, optimizer, average, scaler)
     checkpoint = context.resume / f"{stage}.safetensors"
     fingerprint = json.dumps([schedule.model_dump(), len(batches), context.seed(stage)])
@@ -110,7 +111,7 @@ def train(
             scaler.step(optimizer)
             scaler.update()
             optimizer.zero_grad(set_to_none=True)
-            _follow(average, model, schedule.average, step)
+            _follow(average, current, schedule.average, step)
             if index + 1 < len(batches):
                 context.progress(
                     stage, epoch=epoch, epochs=schedule.epochs, step=index // schedule.accumulate + 1, steps=steps
@@ -159,11 +160,10 @@ def _floats(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
 
 
-def _follow(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
+def _follow(average: dict[str, Tensor], current: dict[str, Tensor], decay: float, step: int) -> None:
     """Move the averaged weights towards the model's, faster in the beginning."""
     if not average:
         return
     decay = min(decay, (1 + step) / (10 + step))
     with torch.no_grad():
-        current = _floats(model)
-        torch._foreach_lerp_(list(average.values()), [current[name] for name in average], 1 - decay)
+        torch._foreach_lerp_(list(average.values()), list(current.values()), 1 - decay)
