@@ -26,7 +26,7 @@ from .marks import Marks, Note, read_marks
 from .pointnet import build as build_points
 from .views import main_series
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Which networks are for what, beside those for canal or foramina alone.
 SAGITTAL, RECESSES = "sagittal", "recesses"
 # A network is known by split, purpose (canal, foramina, sagittal, recesses), kind (depth, points) and number.
@@ -149,6 +149,7 @@ class Locator:
             for side, targets in enumerate(points.sides(task)):
                 slices = found[row, targets]
                 if np.isnan(slices).any():
+                    note(study.study_id, f"{part}: no network tells the slice, taken where it usually lies")
                     slices[:] = _usual_slice(targets[0], len(series))
                 found[row, targets] = slices = np.clip(np.round(slices), 0, len(series) - 1)
                 views.append((row, targets, series, int(np.median(slices)), heads[side]))
@@ -197,6 +198,8 @@ class Locator:
         document = read_json(folder / "location.json")
         if document is None:
             raise BenchError(f"{folder} holds no trained stage 1 (location.json is missing). Train it anew.")
+        if document.get("schema_version") != SCHEMA_VERSION:
+            raise BenchError(f"{folder} holds a stage 1 of another version of this approach. Train it anew.")
         locator = cls(config)
         locator.shifts = document["shifts"]
         locator.offsets = np.array(document["offsets_mm"], dtype=np.float64)

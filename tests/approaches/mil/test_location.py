@@ -1,0 +1,32 @@
+"""Stage 1 as a whole, without networks: what it notes and what it refuses to load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.approaches.mil.config import Location
+from bench.approaches.mil.location import Locator
+from bench.errors import BenchError
+from bench.imaging.study import Study
+
+SCHEDULE = {"epochs": 1, "batch_size": 1, "learning_rate": 1e-3}
+POINTS = {"backbone": "test_resnet", "size": (64, 64), "schedule": SCHEDULE}
+CONFIG = Location.model_validate({"depth": {"schedule": SCHEDULE}, "sagittal": POINTS, "axial": POINTS})
+
+
+def test_slices_that_no_network_tells_are_noted(study: Study) -> None:
+    notes: list[str] = []
+    context: Any = None  # nothing is asked of it
+    Locator(CONFIG).locate([study], context, lambda _, text: notes.append(text))
+    told = [text for text in notes if "no network tells the slice" in text]
+    assert [text.split(":")[0] for text in told] == ["canal", "foramina", "foramina"]
+
+
+def test_a_stage_of_another_version_is_refused_with_the_cure(tmp_path: Path) -> None:
+    (tmp_path / "location.json").write_text(json.dumps({"schema_version": 1, "networks": [], "shifts": {}}))
+    with pytest.raises(BenchError, match=r"another version.*Train it anew"):
+        Locator.load(tmp_path, CONFIG)
