@@ -12,6 +12,9 @@ from bench.training.backbones import Pretrained
 from bench.training.loop import Schedule
 
 Size = tuple[int, int]
+Extent = tuple[float, float, float, float]
+"""A part of a slice: left, right, top and bottom as shares 0..1 of its width and height."""
+WHOLE: Extent = (0.0, 1.0, 0.0, 1.0)
 
 
 class DepthNetwork(Config):
@@ -21,6 +24,7 @@ class DepthNetwork(Config):
         predicts: ``slice`` (classification over the depth) or ``point`` (x, y and depth by L1; the depth is used).
         depth: slices that a series is padded, or if longer resampled, to.
         size: (H, W) of a slice.
+        extent: the part of a slice that is looked at: left, right, top, bottom as shares of its width and height.
         widths, depths: channels and blocks of the four stages.
         pooling: ``volume`` as the write-up (one vector a series, a linear head over depth), or ``slice`` (one vector a
             slice, which keeps its place: needs far fewer examples).
@@ -31,6 +35,7 @@ class DepthNetwork(Config):
     predicts: Literal["slice", "point"] = "slice"
     depth: int = 32
     size: Size = (384, 384)
+    extent: Extent = WHOLE
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)
     depths: tuple[int, int, int, int] = (3, 3, 9, 3)
     pooling: Literal["volume", "slice"] = "volume"
@@ -46,6 +51,9 @@ class DepthNetwork(Config):
             raise ValueError(f"depth {self.depth} is too small: it is halved four times, give at least 16")
         if self.predicts == "point" and self.pooling == "slice":
             raise ValueError('predicts = "point" needs pooling = "volume"')
+        left, right, top, bottom = self.extent
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise ValueError(f"extent {list(self.extent)}: give left < right and top < bottom, each from 0 to 1")
         return self
 
 

@@ -95,8 +95,13 @@ class StackReader:
         self.config = config
         self.crops = CropReader(context.volumes, config.size, context.device, keep_mb=_KEEP_MB)
 
-    def read(self, stacks: Sequence[Stack], matrices: NDArray[np.float64]) -> Tensor:
-        """The stacks through affine maps (B, 2, 3)."""
+    def matrices(self, stacks: Sequence[Stack]) -> NDArray[np.float64]:
+        """(B, 2, 3) the maps that show the part of the slices that the network looks at."""
+        return np.stack([whole(stack.series, 0, extent=self.config.extent) for stack in stacks])
+
+    def read(self, stacks: Sequence[Stack], matrices: NDArray[np.float64] | None = None) -> Tensor:
+        """The stacks through affine maps (B, 2, 3), or as they are."""
+        matrices = self.matrices(stacks) if matrices is None else matrices
         depth = self.config.depth
         if self.config.pooling == "slice":  # nothing depends on the padding: no more of it than these series need
             depth = min(depth, max(len(stack.series) for stack in stacks))
@@ -161,7 +166,7 @@ class StackBatches:
 
     def batch(self, stacks: Sequence[Stack], random: np.random.Generator) -> StackBatch:
         """Images and targets of some stacks."""
-        matrices = np.stack([whole(stack.series, 0) for stack in stacks])
+        matrices = self.reader.matrices(stacks)
         if self.config.change is not None:
             matrices = shift_scale_rotate(matrices, self.config.change, random)
         positions = np.stack([to_position(stack, self.config.depth) for stack in stacks])
@@ -263,7 +268,7 @@ def _positions(
 
     ``allowed``: (P, D) where each may be; ``both_ways``: the stack is seen in either order and the scores averaged.
     """
-    images = reader.read([stack], whole(stack.series, 0)[None])
+    images = reader.read([stack])
     outputs = model(images)
     if config.predicts == "point":
         return np.asarray(outputs[0, :, 2].double().cpu().numpy() * config.depth - 0.5)
@@ -271,7 +276,7 @@ def _positions(
     scores = outputs[0].masked_fill(~there, float("-inf")).log_softmax(dim=1)
     if both_ways:
         count = int(there.sum())
-        turned = model(reader.read([stack.turned()], whole(stack.series, 0)[None]))[0, :, :count]
+        turned = model(reader.read([stack.turned()]))[0, :, :count]
         scores[:, :count] += turned.log_softmax(dim=1).flip(1)
         scores = scores / 2
     if allowed is not None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.imaging.study import Series, Study
 from bench.targets import AXIAL_T2
 
-from .config import Window
+from .config import WHOLE, Extent, Window
 
 _FRAME = 512
 
@@ -29,12 +29,17 @@ def turns(series: Series, index: int) -> NDArray[np.float64]:
     return np.where(np.array([right, down]) < 0, -1.0, 1.0)
 
 
-def whole(series: Series, index: int, *, flip: bool = False) -> NDArray[np.float64]:
-    """The map (2, 3) that shows a whole slice; see `bench.training.crops.Crops.matrices`. ``flip``: left-right."""
+def whole(series: Series, index: int, *, extent: Extent = WHOLE, flip: bool = False) -> NDArray[np.float64]:
+    """The map (2, 3) that shows a whole slice, or a part of it; see `bench.training.crops.Crops.matrices`.
+
+    ``extent``: which part, once the slice is turned the usual way; ``flip``: show it mirrored left-right.
+    """
     height, width = series.shapes[index]
-    half = np.array([width, height]) / 2
-    turn = turns(series, index) * (-1 if flip else 1, 1)
-    return _map(half - 0.5, half * turn)
+    left, right, top, bottom = extent
+    size, turn = np.array([width, height]), turns(series, index)
+    off_centre = np.array([left + right - 1, top + bottom - 1]) / 2
+    half = np.array([right - left, bottom - top]) / 2 * size
+    return _map((size - 1) / 2 + off_centre * size * turn, half * turn * (-1 if flip else 1, 1))
 
 
 def around(

@@ -41,7 +41,7 @@ def context(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         def __init__(self, config: DepthNetwork, context: Any) -> None:
             self.config = config
 
-        def read(self, stacks: list[depth.Stack], matrices: np.ndarray) -> Tensor:
+        def read(self, stacks: list[depth.Stack]) -> Tensor:
             return torch.zeros(1, min(len(stacks[0].series), self.config.depth), 64, 64)
 
     monkeypatch.setattr(depth, "StackReader", Blank)

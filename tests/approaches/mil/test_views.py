@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.approaches.mil.config import Window, Windows
+from bench.approaches.mil.config import DepthNetwork, Window, Windows
 from bench.approaches.mil.views import around, main_series, pixels_to_shares, shares_to_pixels, whole
 from bench.imaging.study import Study
 from bench.targets import AXIAL_T2, SAGITTAL_T2
@@ -27,6 +27,24 @@ def test_images_are_turned_to_show_the_back_on_the_right_and_the_head_on_top(ser
     np.testing.assert_allclose(last, [-0.5, -0.5])
     axial = series_of(11, AXIAL_T2, directions=((-1, 0, 0), (0, 1, 0)))
     np.testing.assert_allclose(corners(whole(axial, 0))[0], [79.5, -0.5])
+
+
+def test_a_part_of_a_slice_is_counted_from_the_side_that_is_shown_on_the_left(study, series_of) -> None:
+    extent = (0.25, 0.75, 0.1, 0.9)  # of 80 columns and 100 rows
+    first, last = corners(whole(study.get(20), 0, extent=extent))
+    np.testing.assert_allclose([first, last], [[19.5, 9.5], [59.5, 89.5]])
+    turned = series_of(21, SAGITTAL_T2, directions=((0, -1, 0), (0, 0, 1)))
+    first, last = corners(whole(turned, 0, extent=(0.0, 0.5, 0.0, 0.25)))
+    np.testing.assert_allclose([first, last], [[79.5, 99.5], [39.5, 74.5]])
+    first, last = corners(whole(study.get(20), 0, extent=(0.0, 0.5, 0.0, 1.0), flip=True))
+    np.testing.assert_allclose([first, last], [[39.5, -0.5], [-0.5, 99.5]])
+
+
+def test_an_extent_that_shows_nothing_is_refused() -> None:
+    schedule = {"epochs": 1, "batch_size": 1, "learning_rate": 1e-3}
+    for extent in ([0.5, 0.5, 0.0, 1.0], [0.0, 1.2, 0.0, 1.0], [0.0, 1.0, 0.9, 0.1]):
+        with pytest.raises(ValueError, match="left < right and top < bottom"):
+            DepthNetwork(extent=extent, schedule=schedule)
 
 
 def test_shares_and_pixels_are_inverses(study) -> None:
