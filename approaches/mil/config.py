@@ -93,7 +93,9 @@ class Location(Config):
         joint: canal and foramina share the networks of stage 1b, each with heads of its own.
         own_side: a foramen's slice is looked for on its own side of the located canal alone.
         agreement: canal, left and right foramen of a level are compared in the patient, and one that lies farther than
-            this many mm from where the other two put it is moved there. None: not compared, as the write-up.
+            this many mm on its slice from where each of the other two puts it, if these agree, is moved there.
+            None: not compared, as the write-up.
+        slice_agreement: the same across the slices, from side to side.
         depth, more_depth: networks of stage 1a, for canal and foramina each: one, and more for an ensemble.
         sagittal, more_sagittal: networks of stage 1b, likewise.
         axial, more_axial: networks of stage 1c.
@@ -105,6 +107,7 @@ class Location(Config):
     joint: bool = False
     own_side: bool = False
     agreement: float | None = Field(default=None, gt=0)
+    slice_agreement: float | None = Field(default=None, gt=0)
     depth: DepthNetwork
     sagittal: PointNetwork
     axial: PointNetwork

@@ -19,14 +19,14 @@ from bench.training.checkpoints import load_model, save_model
 from bench.training.precision import settle
 
 from . import depth, points, shifts
-from .agreement import outvote, usual_offsets
+from .agreement import outvote_points, outvote_slices, usual_offsets
 from .config import Location
 from .levels import axial_slices
 from .marks import Marks, Note, read_marks
 from .pointnet import build as build_points
 from .views import main_series
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # Which networks are for what, beside those for canal or foramina alone.
 SAGITTAL, RECESSES = "sagittal", "recesses"
 # A network is known by split, purpose (canal, foramina, sagittal, recesses), kind (depth, points) and number.
@@ -48,7 +48,7 @@ class Locator:
         self.tasks = {task.name: task for task in depth.tasks(config.mirror)}
         self.networks: dict[Key, nn.Module] = {}
         self.shifts: dict[str, list[float]] = {}
-        self.offsets = np.full((5, 3, 2), np.nan)
+        self.offsets = np.full((5, 3, 3), np.nan)
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Train every network on each split's training part, and see on its hold-out by how many slices they err."""
@@ -125,9 +125,13 @@ class Locator:
         marks = Marks.none(len(studies))
         for part in self.tasks:
             self._locate_sagittal(part, studies, marks, context, note, only)
+        moved = []
+        if self.config.slice_agreement is not None:
+            moved += outvote_slices(studies, marks, self.offsets, self.config.slice_agreement)
         if self.config.agreement is not None:
-            for row, target in outvote(studies, marks, self.offsets, self.config.agreement):
-                note(studies[row].study_id, f"{TARGETS[target].name} moved to where the level's other points put it")
+            moved += outvote_points(studies, marks, self.offsets, self.config.agreement)
+        for row, target in sorted(set(moved)):
+            note(studies[row].study_id, f"{TARGETS[target].name} moved to where the level's other points put it")
         self._locate_axial(studies, marks, context, note, only)
         return marks
 
