@@ -75,6 +75,18 @@ def annotate(seed: int, index: int, patient: Patient, severities: Severities, pl
     return points
 
 
+def slices_off(patient: Patient, points: list[Point], plans: list[SeriesPlan]) -> dict[str, list[int]]:
+    """By condition, how many slices each point lies from its series' slice nearest to the true place."""
+    off: dict[str, list[int]] = {}
+    for point in points:
+        series = [one for one in _slices(plans, point.target.point_series) if one.series_id == point.series_id]
+        numbers = [one.instance_number for one in series]
+        if point.instance_number in numbers:  # habits misplace points
+            nearest = _nearest(series, true_point(patient, point.target))
+            off.setdefault(point.target.condition, []).append(abs(numbers.index(point.instance_number) - nearest))
+    return off
+
+
 def _slices(plans: list[SeriesPlan], description: str) -> list[_Slice]:
     result = []
     for plan in plans:

@@ -15,7 +15,7 @@ import numpy as np
 from bench.targets import MISSING, POINT_COLUMNS, PROBABILITY_COLUMNS, SEVERITIES, TARGET_NAMES, TARGETS, row_id
 
 from .acquisition import SeriesPlan, plan_study
-from .annotators import SCATTER_MM, Point, annotate
+from .annotators import SCATTER_MM, Point, annotate, slices_off
 from .floor import floor_score
 from .habits import HABITS, Habit
 from .labels import Severities, label_model
@@ -55,6 +55,7 @@ class StudyRows:
     probabilities: np.ndarray  # (25, 3)
     points: list[tuple[Any, ...]]
     series: list[tuple[int, int, str]]
+    slices_off: dict[str, list[int]]  # see `annotators.slices_off`
 
 
 def rows_of(study: PlannedStudy) -> StudyRows:
@@ -67,7 +68,8 @@ def rows_of(study: PlannedStudy) -> StudyRows:
         for point in study.points
     ]  # fmt: skip
     series = [(study.study_id, plan.series_id, plan.description) for plan in study.plans]
-    return StudyRows(study.study_id, study.severities.grades, study.severities.probabilities, points, series)
+    off = slices_off(study.patient, study.points, study.plans)
+    return StudyRows(study.study_id, study.severities.grades, study.severities.probabilities, points, series, off)
 
 
 def write_tables(folder: Path, studies: Sequence[StudyRows]) -> None:
@@ -101,7 +103,17 @@ def _floor(studies: Sequence[StudyRows]) -> dict[str, Any]:
         "studies": len(studies),
         **floor_score(grades, probabilities),
         "localisation_median_mm": localisation,
+        "localisation_slices": {condition: _slice_shares(studies, condition) for condition in SCATTER_MM},
     }
+
+
+def _slice_shares(studies: Sequence[StudyRows], condition: str) -> dict[str, float]:
+    """How often annotators mark the slice nearest to the true place, or one within one or two of it."""
+    off = np.array([number for study in studies for number in study.slices_off.get(condition, ())])
+    if not off.size:
+        return {}
+    names = ("exact", "within_one", "within_two")
+    return {name: round(float((off <= most).mean()), 4) for most, name in enumerate(names)}
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from bench.datasets.phantom.annotators import SCATTER_MM, true_point
+from bench.datasets.phantom.annotators import SCATTER_MM, slices_off, true_point
 from bench.datasets.phantom.labels import label_statistics
 from bench.datasets.phantom.presets import PRESETS
 from bench.datasets.phantom.tables import PlannedStudy, plan
@@ -69,6 +71,18 @@ def test_click_scatter_in_mm(studies: list[PlannedStudy]) -> None:
             off[point.target.condition] += [*((np.array([point.x, point.y]) - true) * plane.spacing)]
     for condition, values in off.items():
         assert np.std(values) == pytest.approx(SCATTER_MM[condition], rel=0.1)
+
+
+def test_slices_off_counts_from_the_slice_nearest_to_the_true_place(studies: list[PlannedStudy]) -> None:
+    study = studies[0]
+    point = next(one for one in study.points if one.target.condition == "foraminal")
+    series = next(one for one in study.plans if one.series_id == point.series_id)
+    origins = [origin for block in series.blocks for origin in block.origins]
+    across = [abs(origin[0] - true_point(study.patient, point.target)[0]) for origin in origins]  # sagittal slices
+    for index, number in enumerate(series.instance_numbers):
+        moved = [replace(point, instance_number=number)]
+        assert slices_off(study.patient, moved, study.plans) == {"foraminal": [abs(index - int(np.argmin(across)))]}
+    assert slices_off(study.patient, [replace(point, instance_number=-1)], study.plans) == {}
 
 
 def test_points_lie_where_the_real_ones_do(studies: list[PlannedStudy]) -> None:

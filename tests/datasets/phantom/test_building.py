@@ -147,6 +147,7 @@ def test_locate_builds_once(tmp_path: Path) -> None:
     assert sum(what.startswith("building") for what in calls) == 9  # once before, once after each of 8
     best = dataset.best_predictions(folders[0])
     stored = json.loads((folders[0] / "floor.json").read_text())
+    assert all(0 < slices["exact"] <= slices["within_two"] <= 1 for slices in stored["localisation_slices"].values())
     labels = pd.read_csv(folders[0] / "train.csv")
     assert score(labels, best).score == pytest.approx(stored["score"])
 
