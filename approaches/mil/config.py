@@ -91,11 +91,11 @@ class Location(Config):
         mirror: left and right foramina share one network and one head, the left side's slices taken in reverse; left
             and right recess share theirs by flipping the image. Off: a head a side, as the write-up.
         joint: canal and foramina share the networks of stage 1b, each with heads of its own.
-        own_side: a foramen's slice is looked for on its own side of the located canal alone.
+        together: the slices of a level's canal, left and right foramen are found together, from all their networks and
+            the usual distances between them. Off: each on its own, as the write-up.
         agreement: canal, left and right foramen of a level are compared in the patient, and one that lies farther than
             this many mm on its slice from where each of the other two puts it, if these agree, is moved there.
             None: not compared, as the write-up.
-        slice_agreement: the same across the slices, from side to side.
         depth, more_depth: networks of stage 1a, for canal and foramina each: one, and more for an ensemble.
         sagittal, more_sagittal: networks of stage 1b, likewise.
         axial, more_axial: networks of stage 1c.
@@ -105,15 +105,20 @@ class Location(Config):
     splits: int = Field(default=5, ge=1)
     mirror: bool = False
     joint: bool = False
-    own_side: bool = False
+    together: bool = False
     agreement: float | None = Field(default=None, gt=0)
-    slice_agreement: float | None = Field(default=None, gt=0)
     depth: DepthNetwork
     sagittal: PointNetwork
     axial: PointNetwork
     more_depth: tuple[DepthNetwork, ...] = ()
     more_sagittal: tuple[PointNetwork, ...] = ()
     more_axial: tuple[PointNetwork, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Location:
+        if self.together and any(network.predicts != "slice" for network in self.all_depth):
+            raise ValueError('together = true needs predicts = "slice" in every network of depth')
+        return self
 
     @property
     def all_depth(self) -> tuple[DepthNetwork, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ from .views import main_series, pixels_to_shares, whole
 
 CANAL = tuple(range(5))
 _KEEP_MB = 256
-_ASIDE_MM = 5.0
 LEFT_FORAMINA, RIGHT_FORAMINA = tuple(range(5, 10)), tuple(range(10, 15))
 
 
@@ -228,79 +227,62 @@ def depth_loss(model: nn.Module, batch: StackBatch) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def find_slices(
-    models: Sequence[tuple[DepthNetwork, nn.Module]],
-    studies: Sequence[Study],
-    task: Task,
-    context: Context,
-    midlines: NDArray[np.float64] | None = None,
+    models: Sequence[tuple[DepthNetwork, nn.Module]], studies: Sequence[Study], task: Task, context: Context
 ) -> NDArray[np.float64]:
-    """(N, 25) slice indices in anatomical order, the median of all networks; NaN where the series is missing.
-
-    ``midlines``: (N,) patient x of the canal, mm, NaN where unknown; foramina are then looked for on their own side.
-    """
+    """(N, 25) slice indices in anatomical order, the median of all networks; NaN where the series is missing."""
     found = np.full((len(models), len(studies), 25), np.nan)
     for number, (config, model) in enumerate(models):
         reader = StackReader(config, context)
-        for row, study in enumerate(studies):
-            series = main_series(study, task.description)
-            if series is None:
-                continue
-            for view in task.views:
-                blank = np.full(len(view.targets), np.nan)
-                stack = Stack(series, view.reverse, blank, np.stack([blank, blank], axis=1))
-                allowed = None if midlines is None else _beside(stack, view.targets, config.depth, midlines[row])
-                position = _positions(model, config, reader, stack, allowed, both_ways=task.symmetric)
-                slices = from_position(stack, position, config.depth)
-                found[number, row, list(view.targets)] = np.clip(slices, 0, len(series) - 1)
+        for row, stack, targets in _stacks(studies, task):
+            if config.predicts == "point":
+                position = model(reader.read([stack]))[0, :, 2] * config.depth - 0.5
+            else:
+                position = likeliest(_logs(model, reader, stack, both_ways=task.symmetric), config.pooling)
+            slices = from_position(stack, position.double().cpu().numpy(), config.depth)
+            found[number, row, targets] = np.clip(slices, 0, len(stack.series) - 1)
     return np.median(found, axis=0) if len(models) else np.full((len(studies), 25), np.nan)
 
 
-def _positions(
-    model: nn.Module,
-    config: DepthNetwork,
-    reader: StackReader,
-    stack: Stack,
-    allowed: Tensor | None,
-    *,
-    both_ways: bool,
-) -> NDArray[np.float64]:
-    """(P,) where one network sees the targets in a stack.
+@torch.inference_mode()
+def find_chances(
+    models: Sequence[tuple[DepthNetwork, nn.Module]], studies: Sequence[Study], task: Task, context: Context
+) -> list[dict[int, NDArray[np.float64]]]:
+    """For each study by target (S,) how likely each slice of the task's series is, in anatomical order: the mean of all
+    networks; no entry where the series is missing or there is no network."""
+    found: list[dict[int, NDArray[np.float64]]] = [{} for _ in studies]
+    for config, model in models:
+        reader = StackReader(config, context)
+        for row, stack, targets in _stacks(studies, task):
+            logs = _logs(model, reader, stack, both_ways=task.symmetric).double().cpu().numpy()
+            slices = replace(stack, slices=np.arange(len(stack.series), dtype=np.float64))
+            places = to_position(slices, config.depth)
+            for target, log in zip(targets, logs, strict=True):
+                chances = np.interp(places, np.arange(len(log)), np.exp(log))
+                found[row][target] = found[row].get(target, 0) + chances / chances.sum() / len(models)
+    return found
 
-    ``allowed``: (P, D) where each may be; ``both_ways``: the stack is seen in either order and the scores averaged.
-    """
+
+def _stacks(studies: Sequence[Study], task: Task) -> Iterator[tuple[int, Stack, list[int]]]:
+    """Row, series and targets of every pass over the studies that have the task's series."""
+    for row, study in enumerate(studies):
+        series = main_series(study, task.description)
+        if series is None:
+            continue
+        for view in task.views:
+            blank = np.full(len(view.targets), np.nan)
+            yield row, Stack(series, view.reverse, blank, np.stack([blank, blank], axis=1)), list(view.targets)
+
+
+def _logs(model: nn.Module, reader: StackReader, stack: Stack, *, both_ways: bool) -> Tensor:
+    """(P, D) log chances of a stack's positions by one network; ``both_ways``: seen in either order, and their mean."""
     images = reader.read([stack])
-    outputs = model(images)
-    if config.predicts == "point":
-        return np.asarray(outputs[0, :, 2].double().cpu().numpy() * config.depth - 0.5)
-    there = slices_there([stack], images.shape[1]).to(outputs.device)
-    scores = outputs[0].masked_fill(~there, float("-inf")).log_softmax(dim=1)
+    there = slices_there([stack], images.shape[1]).to(images.device)
+    logs: Tensor = model(images)[0].masked_fill(~there, float("-inf")).log_softmax(dim=1)
     if both_ways:
         count = int(there.sum())
         turned = model(reader.read([stack.turned()]))[0, :, :count]
-        scores[:, :count] += turned.log_softmax(dim=1).flip(1)
-        scores = scores / 2
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed[:, : scores.shape[1]].to(scores.device), float("-inf"))
-    return np.asarray(likeliest(scores, config.pooling).double().cpu().numpy())
-
-
-def _beside(stack: Stack, targets: Sequence[int], depth: int, midline: float) -> Tensor | None:
-    """(P, D) which positions lie at least `_ASIDE_MM` on the target's own side of the canal; None if a side has none.
-
-    Without a known canal the series' middle counts as midline.
-    """
-    count = len(stack.series)
-    slices = from_position(stack, np.arange(min(count, depth), dtype=np.float64), depth)
-    across = np.array([_across(stack.series, int(index)) for index in np.clip(slices.round(), 0, count - 1)])
-    offset = across - (midline if not np.isnan(midline) else (across.min() + across.max()) / 2)
-    allowed = np.stack([(offset if target in LEFT_FORAMINA else -offset) >= _ASIDE_MM for target in targets])
-    return torch.from_numpy(allowed) if allowed.any(axis=1).all() else None
-
-
-def _across(series: Series, index: int) -> float:
-    """Patient x of a slice's middle, mm."""
-    height, width = series.shapes[index]
-    return float(series.plane(index).to_world([(width - 1) / 2, (height - 1) / 2])[0])
+        logs[:, :count] = (logs[:, :count] + turned.log_softmax(dim=1).flip(1)) / 2
+    return logs
 
 
 def likeliest(scores: Tensor, pooling: str) -> Tensor:

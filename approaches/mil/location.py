@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from bench.approach import Context
@@ -19,7 +20,8 @@ from bench.training.checkpoints import load_model, save_model
 from bench.training.precision import settle
 
 from . import depth, points, shifts
-from .agreement import outvote_points, outvote_slices, usual_offsets
+from .agreement import outvote, usual_offsets
+from .breadth import slices_together, usual_breadths
 from .config import Location
 from .levels import axial_slices
 from .marks import Marks, Note, read_marks
@@ -41,6 +43,7 @@ class Locator:
         networks: every trained network by key; one that had nothing to learn from is absent.
         shifts: by what stage 1 misses the marked slice, see `shifts.frequencies`.
         offsets: how canal and foramina of a level usually lie, see `agreement.usual_offsets`.
+        breadths: how far apart they usually lie, see `breadth.usual_breadths`.
     """
 
     def __init__(self, config: Location) -> None:
@@ -48,12 +51,14 @@ class Locator:
         self.tasks = {task.name: task for task in depth.tasks(config.mirror)}
         self.networks: dict[Key, nn.Module] = {}
         self.shifts: dict[str, list[float]] = {}
-        self.offsets = np.full((5, 3, 3), np.nan)
+        self.offsets = np.full((5, 3, 2), np.nan)
+        self.breadths = np.full((5, 2, 2), np.nan)
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Train every network on each split's training part, and see on its hold-out by how many slices they err."""
         misses: dict[str, list[int]] = {}
-        self.offsets = usual_offsets(train.studies, read_marks(train, silent))
+        marks = read_marks(train, silent)
+        self.offsets, self.breadths = usual_offsets(train.studies, marks), usual_breadths(train.studies, marks)
         for split, (inner, hold_out) in enumerate(splits(self.config, train, context)):
             self._fit_split(split, inner, context)
             found = self.locate(hold_out.studies, context, silent, only=split)
@@ -123,27 +128,40 @@ class Locator:
     def locate(self, studies: Sequence[Study], context: Context, note: Note, *, only: int | None = None) -> Marks:
         """All points of some studies that can be located; what is missing or assumed is noted."""
         marks = Marks.none(len(studies))
+        found = self._find_slices(studies, context, only)
         for part in self.tasks:
-            self._locate_sagittal(part, studies, marks, context, note, only)
-        moved = []
-        if self.config.slice_agreement is not None:
-            moved += outvote_slices(studies, marks, self.offsets, self.config.slice_agreement)
+            self._locate_sagittal(part, found, studies, marks, context, note, only)
         if self.config.agreement is not None:
-            moved += outvote_points(studies, marks, self.offsets, self.config.agreement)
-        for row, target in sorted(set(moved)):
-            note(studies[row].study_id, f"{TARGETS[target].name} moved to where the level's other points put it")
+            for row, target in outvote(studies, marks, self.offsets, self.config.agreement):
+                note(studies[row].study_id, f"{TARGETS[target].name} moved to where the level's other points put it")
         self._locate_axial(studies, marks, context, note, only)
         return marks
 
+    def _find_slices(self, studies: Sequence[Study], context: Context, only: int | None) -> NDArray[np.float64]:
+        """(N, 25) the slices of canal and foramina; NaN where the series is missing or no network tells."""
+        parts = [(task, self.ensemble(part, "depth", only)) for part, task in self.tasks.items()]
+        if not self.config.together:
+            each = [depth.find_slices(networks, studies, task, context) for task, networks in parts]
+            return np.where(np.isnan(each[0]), each[1], each[0])
+        chances = [depth.find_chances(networks, studies, task, context) for task, networks in parts]
+        found = np.full((len(studies), 25), np.nan)
+        for row, study in enumerate(studies):
+            canal, foramina = (main_series(study, task.description) for task, _ in parts)
+            found[row] = slices_together(chances[0][row] | chances[1][row], canal, foramina, self.breadths)
+        return found
+
     def _locate_sagittal(
-        self, part: str, studies: Sequence[Study], marks: Marks, context: Context, note: Note, only: int | None
+        self,
+        part: str,
+        found: NDArray[np.float64],
+        studies: Sequence[Study],
+        marks: Marks,
+        context: Context,
+        note: Note,
+        only: int | None,
     ) -> None:
         finder = SAGITTAL if self.config.joint else part
         task, networks, heads = self.tasks[part], self.ensemble(finder, "points", only), self._heads(finder)[part]
-        midlines = None
-        if self.config.own_side and task.name == "foramina":
-            midlines = marks.midlines(studies)
-        found = depth.find_slices(self.ensemble(part, "depth", only), studies, task, context, midlines)
         views = []  # row, targets, series, the slice to look at, the first head
         for row, study in enumerate(studies):
             series = main_series(study, task.description)
@@ -186,13 +204,12 @@ class Locator:
         """Write all networks and the frequencies."""
         for key, model in self.networks.items():
             save_model(folder / f"{name(key)}.safetensors", model)
-        offsets = self.offsets.astype(object)
-        offsets[np.isnan(self.offsets)] = None
         document = {
             "schema_version": SCHEMA_VERSION,
             "networks": [list(key) for key in self.networks],
             "shifts": self.shifts,
-            "offsets_mm": offsets.tolist(),
+            "offsets_mm": _without_nan(self.offsets),
+            "breadths_mm": _without_nan(self.breadths),
         }
         write_json(folder / "location.json", document)
 
@@ -207,6 +224,7 @@ class Locator:
         locator = cls(config)
         locator.shifts = document["shifts"]
         locator.offsets = np.array(document["offsets_mm"], dtype=np.float64)
+        locator.breadths = np.array(document["breadths_mm"], dtype=np.float64)
         for split, part, kind, number in document["networks"]:
             key = (split, part, kind, number)
             model = settle(locator._untrained(key), device).eval()
@@ -242,6 +260,13 @@ def name(key: Key) -> str:
 
 def _count(heads: dict[str, list[int]]) -> int:
     return max(first for firsts in heads.values() for first in firsts) + 5
+
+
+def _without_nan(values: NDArray[np.float64]) -> list[Any]:
+    """As nested lists for JSON, null for NaN."""
+    plain = values.astype(object)
+    plain[np.isnan(values)] = None
+    return plain.tolist()
 
 
 def silent(study_id: int, text: str) -> None:

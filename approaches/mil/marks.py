@@ -66,14 +66,6 @@ class Marks:
             world[row, target] = series.plane(int(self.slices[row, target])).to_world(self.pixels[row, target])
         return world
 
-    def midlines(self, studies: Sequence[Study]) -> NDArray[np.float64]:
-        """(N,) patient x of the canal, mm: the median of its points, NaN where there is none."""
-        across = self.world(studies)[:, :5, 0]
-        known = ~np.isnan(across).all(axis=1)
-        result = np.full(len(studies), np.nan)
-        result[known] = np.nanmedian(across[known], axis=1)
-        return result
-
     def table(self, studies: Sequence[Study]) -> pd.DataFrame:
         """The points in the format of ``train_label_coordinates.csv``."""
         rows = []

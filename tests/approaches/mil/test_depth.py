@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from bench.approaches.mil import depth
 from bench.approaches.mil.config import DepthNetwork
-from bench.approaches.mil.depth import find_slices, tasks
+from bench.approaches.mil.depth import find_chances, find_slices, tasks
 from bench.imaging.study import Series, Study
-from bench.targets import SAGITTAL_T1, SAGITTAL_T2
+from bench.targets import SAGITTAL_T2
 
 CONFIG = DepthNetwork(pooling="slice", size=(64, 64), schedule={"epochs": 1, "batch_size": 1, "learning_rate": 1e-3})
 CANAL, FORAMINA = tasks(mirror=True)
@@ -48,11 +48,8 @@ def context(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return SimpleNamespace(device="cpu")
 
 
-def found(
-    study: Study, task: depth.Task, scores: list[float], context: Any, midline: float | None = None
-) -> np.ndarray:
-    midlines = None if midline is None else np.array([midline])
-    return find_slices([(CONFIG, Fixed(scores))], [study], task, context, midlines)[0]
+def found(study: Study, task: depth.Task, scores: list[float], context: Any) -> np.ndarray:
+    return find_slices([(CONFIG, Fixed(scores))], [study], task, context)[0]
 
 
 def peaks(*places: tuple[int, float]) -> list[float]:
@@ -67,24 +64,32 @@ def test_the_canal_is_seen_in_either_order_and_the_scores_are_averaged(study: St
     assert (found(study, CANAL, peaks((2, 3.0), (5, 2.5)), context)[:5] == 5).all()
 
 
-def test_foramina_are_looked_for_on_their_own_side_of_the_canal(study: Study, context: Any) -> None:
-    # The likeliest slice lies across the middle for both views: 8 from the right for the right side.
-    scores = peaks((8, 3.0), (3, 0.0))
-    without = found(study, FORAMINA, scores, context)
-    assert (without[10:15] == 8).all()
-    assert (without[5:10] == 2).all()
-    beside = found(study, FORAMINA, scores, context, midline=0.0)
-    assert (beside[10:15] == 3).all()
-    assert (beside[5:10] == 7).all()
+def test_left_foramina_are_counted_from_the_other_end(study: Study, context: Any) -> None:
+    slices = found(study, FORAMINA, peaks((3, 0.0)), context)
+    assert (slices[10:15] == 3).all()
+    assert (slices[5:10] == 7).all()
+    assert np.isnan(slices[:5]).all()
 
 
-def test_the_middle_of_the_series_stands_in_for_an_unknown_canal(study: Study, context: Any) -> None:
-    scores = peaks((8, 3.0), (3, 0.0))
-    assert (found(study, FORAMINA, scores, context, midline=float("nan"))[10:15] == 3).all()
+def test_chances_are_the_mean_of_all_networks_in_anatomical_order(study: Study, context: Any) -> None:
+    networks = [(CONFIG, Fixed(peaks((3, 0.0)))), (CONFIG, Fixed(peaks((1, 0.0))))]
+    (chances,) = find_chances(networks, [study], FORAMINA, context)
+    assert sorted(chances) == list(range(5, 15))
+    for target, places in ((5, (7, 9)), (10, (3, 1))):
+        np.testing.assert_allclose(chances[target][list(places)], 0.5, atol=1e-6)
+        assert chances[target].sum() == pytest.approx(1)
 
 
-def test_a_series_on_one_side_alone_is_searched_whole(series_of: Callable[..., Series], context: Any) -> None:
-    study = Study(1, (series_of(30, SAGITTAL_T1), series_of(20, SAGITTAL_T2)))
-    # The canal is said to lie beyond the leftmost slice (20 mm): no slice is left of it.
-    result = found(study, FORAMINA, peaks((8, 3.0)), context, midline=40.0)
-    assert (result[5:10] == 2).all()
+def test_chances_of_a_series_longer_than_the_network_is_deep(series_of: Callable[..., Series], context: Any) -> None:
+    config = CONFIG.model_copy(update={"depth": 6})
+    study = Study(1, (series_of(20, SAGITTAL_T2),))  # 11 slices, of which the network sees 6
+    (chances,) = find_chances([(config, Fixed([-20.0, 0.0, -20.0, -20.0, 0.0, -20.0]))], [study], CANAL, context)
+    assert chances[0].shape == (11,)
+    assert chances[0].sum() == pytest.approx(1)
+    np.testing.assert_allclose(chances[0], chances[0][::-1], atol=1e-9)
+    assert set(chances[0].argsort()[-2:]) == {2, 8}  # (1 + 0.5) * 11 / 6 - 0.5 = 2.25, and as far from the other end
+
+
+def test_without_the_series_or_a_network_there_are_no_chances(study: Study, context: Any) -> None:
+    assert find_chances([(CONFIG, Fixed(peaks((3, 0.0))))], [Study(1, ())], CANAL, context) == [{}]
+    assert find_chances([], [study], CANAL, context) == [{}]
