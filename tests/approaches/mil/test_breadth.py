@@ -62,6 +62,7 @@ def test_with_a_series_missing_the_others_stand_alone(study: Study) -> None:
     assert np.isnan(slices[:5]).all()
     assert (slices[5:10] == 8).all()
     assert (slices[10:15] == 3).all()
+    assert np.isnan(slices_together({}, None, None, USUAL)).all()
 
 
 def marks(study: Study, places: list[tuple[int, int, int]]) -> tuple[list[Study], Marks]:

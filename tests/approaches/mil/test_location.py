@@ -30,3 +30,9 @@ def test_a_stage_of_another_version_is_refused_with_the_cure(tmp_path: Path) -> 
     (tmp_path / "location.json").write_text(json.dumps({"schema_version": 1, "networks": [], "shifts": {}}))
     with pytest.raises(BenchError, match=r"another version.*Train it anew"):
         Locator.load(tmp_path, CONFIG)
+
+
+def test_slices_cannot_be_found_together_by_a_network_that_tells_a_point() -> None:
+    point = {"schedule": SCHEDULE, "predicts": "point"}
+    with pytest.raises(ValueError, match='together = true needs predicts = "slice"'):
+        Location.model_validate({**CONFIG.model_dump(), "together": True, "more_depth": [point]})
