@@ -1,8 +1,9 @@
 """Stage 1, slices found together: a level's left foramen, canal and right foramen lie side by side at known distances.
 
 Each network knows one kind of series, and where it is unsure, or sure and wrong, the others still know where the middle
-of the patient is. So the slices of a level are those that all three networks and the usual distances between them make
-likeliest. Not part of the write-up.
+of the patient is. So each target's chances are those that its own network gives, times what the other two networks and
+the usual distances make of them, and the slice is their median. This trusts the two series to lie in one patient: where
+the patient moved sideways between them by several slices, it errs. Not part of the write-up.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .marks import Marks
 _FEWEST = 3  # studies with both points, below which nothing is known of a distance
 _DOUBT = 0.03  # how likely a network's word is worth nothing
 _LEAST_MM = 1.0  # of spread: annotators of one study alone would show none
+_SAGITTAL = 0.5  # the least share of x in the normal of a slice that is told by its place from side to side
 
 
 def usual_breadths(studies: Sequence[Study], marks: Marks) -> NDArray[np.float64]:
@@ -55,11 +57,12 @@ def slices_together(
         breadths: see `usual_breadths`; where they are unknown a target is found on its own.
     """
     found = np.full(25, np.nan)
+    across = None if canal is None or foramina is None else _across(canal, foramina)
     for level in range(len(LEVELS)):
         targets = [target for target in (level, 5 + level, 10 + level) if target in chances]
         logs = [np.log((1 - _DOUBT) * chances[t] + _DOUBT / len(chances[t])) for t in targets]
-        if len(targets) == 3 and canal is not None and foramina is not None:
-            logs = _together(logs[0], logs[1], logs[2], _across(canal), _across(foramina), breadths[level])
+        if len(targets) == 3 and across is not None:
+            logs = _together(logs[0], logs[1], logs[2], *across, breadths[level])
         found[targets] = [_middle(log) for log in logs]
     return found
 
@@ -87,8 +90,12 @@ def _together(
 
 
 def _fit(distances: NDArray[np.float64], usual: float, spread: float) -> NDArray[np.float64]:
-    """Log density of distances, up to a constant; 0 where the usual one is unknown."""
-    return np.zeros_like(distances) if np.isnan(usual) else -0.5 * ((distances - usual) / spread) ** 2
+    """(C, F) log chances of each of a foramen's slices, given the canal's; all alike where the distance is unknown.
+
+    Of the slices that there are: that a series ends before the foramen says nothing of the canal.
+    """
+    logs = np.zeros_like(distances) if np.isnan(usual) else -0.5 * ((distances - usual) / spread) ** 2
+    return logs - logsumexp(logs, axis=1, keepdims=True)
 
 
 def _middle(logs: NDArray[np.float64]) -> int:
@@ -97,7 +104,16 @@ def _middle(logs: NDArray[np.float64]) -> int:
     return int((chances.cumsum() < 0.5 * chances.sum()).sum())
 
 
-def _across(series: Series) -> NDArray[np.float64]:
-    """(S,) patient x of every slice's middle, mm."""
-    middles = [((width - 1) / 2, (height - 1) / 2) for height, width in series.shapes]
-    return np.array([series.plane(index).to_world(middle)[0] for index, middle in enumerate(middles)])
+def _across(canal: Series, foramina: Series) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Patient x, mm, at which each slice of two series meets the line from side to side through the canal series'
+    middle, so that oblique slices compare; None if slices stand farther than 60 degrees from sagittal."""
+    middle = len(canal) // 2
+    height, width = canal.shapes[middle]
+    line = canal.plane(middle).to_world([(width - 1) / 2, (height - 1) / 2])
+    places = []
+    for series in (canal, foramina):
+        normals = np.cross(series.orientations[:, 0], series.orientations[:, 1])[:, 0]
+        if (np.abs(normals) < _SAGITTAL).any():
+            return None
+        places.append(line[0] - series.distances(line) / normals)
+    return places[0], places[1]

@@ -24,7 +24,8 @@ class DepthNetwork(Config):
         predicts: ``slice`` (classification over the depth) or ``point`` (x, y and depth by L1; the depth is used).
         depth: slices that a series is padded, or if longer resampled, to.
         size: (H, W) of a slice.
-        extent: the part of a slice that is looked at: left, right, top, bottom as shares of its width and height.
+        extent: the part of a slice that is looked at: left, right, top, bottom as shares of its width and height, once
+            it is turned to show the back on the right and the head on top.
         widths, depths: channels and blocks of the four stages.
         pooling: ``volume`` as the write-up (one vector a series, a linear head over depth), or ``slice`` (one vector a
             slice, which keeps its place: needs far fewer examples).
@@ -54,6 +55,8 @@ class DepthNetwork(Config):
         left, right, top, bottom = self.extent
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
             raise ValueError(f"extent {list(self.extent)}: give left < right and top < bottom, each from 0 to 1")
+        if self.predicts == "point" and self.extent != WHOLE:
+            raise ValueError('predicts = "point" needs the whole slice: leave extent out')
         return self
 
 

@@ -102,7 +102,7 @@ class StackReader:
         """The stacks through affine maps (B, 2, 3), or as they are."""
         matrices = self.matrices(stacks) if matrices is None else matrices
         depth = self.config.depth
-        if self.config.pooling == "slice":  # nothing depends on the padding: no more of it than these series need
+        if self.config.pooling == "slice":  # a score a slice asks for no fixed depth: no more than these series need
             depth = min(depth, max(len(stack.series) for stack in stacks))
         images = torch.zeros(len(stacks), depth, *self.config.size, device=self.crops.device)
         for index, stack in enumerate(stacks):

@@ -55,7 +55,10 @@ class Locator:
         self.breadths = np.full((5, 2, 2), np.nan)
 
     def fit(self, train: Cohort, context: Context) -> None:
-        """Train every network on each split's training part, and see on its hold-out by how many slices they err."""
+        """Train every network on each split's training part, and see on its hold-out by how many slices they err.
+
+        Offsets and breadths are medians over all training studies, hold-outs included.
+        """
         misses: dict[str, list[int]] = {}
         marks = read_marks(train, silent)
         self.offsets, self.breadths = usual_offsets(train.studies, marks), usual_breadths(train.studies, marks)
@@ -201,7 +204,7 @@ class Locator:
                 marks.set(row, target, series.series_id, index, pixel)
 
     def save(self, folder: Path) -> None:
-        """Write all networks and the frequencies."""
+        """Write all networks, the frequencies, offsets and breadths."""
         for key, model in self.networks.items():
             save_model(folder / f"{name(key)}.safetensors", model)
         document = {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bench.approaches.mil.breadth import slices_together, usual_breadths
 from bench.approaches.mil.marks import Marks
-from bench.imaging.study import Study
+from bench.imaging.study import Series, Study
+from bench.targets import SAGITTAL_T1, SAGITTAL_T2
 
 # 11 slices 4 mm apart, from the patient's right to the left, the middle one at 0
 CANAL, LEFT, RIGHT = 5, 9, 1
@@ -37,15 +40,67 @@ def test_where_all_agree_nothing_changes(study: Study) -> None:
     assert found(study, USUAL, sure(CANAL), sure(LEFT), sure(RIGHT)) == [CANAL, LEFT, RIGHT]
 
 
-@pytest.mark.parametrize("odd", [0, 1, 2])
-@pytest.mark.parametrize("away", [-3, 3])
+@pytest.mark.parametrize(("odd", "away"), [(0, -3), (0, 3), (1, -3), (2, 3)])
 def test_a_network_that_is_sure_and_wrong_is_put_right_by_the_others(study: Study, odd: int, away: int) -> None:
     right = [CANAL, LEFT, RIGHT]
     places = list(right)
-    places[odd] = int(np.clip(right[odd] + away, 0, 10))
-    if abs(places[odd] - right[odd]) == 3:
-        assert found(study, USUAL, *(sure(place) for place in places)) == right
+    places[odd] += away
+    assert found(study, USUAL, *(sure(place) for place in places)) == right
     assert found(study, UNKNOWN, *(sure(place) for place in places)) == places
+
+
+def test_every_level_and_side_has_its_own_distance_and_every_series_its_own_slices(series_of) -> None:
+    canal = series_of(20, SAGITTAL_T2, count=9, gap=4.0)  # x = -16 to 16
+    foramina = series_of(30, SAGITTAL_T1, count=20, gap=3.0, position=(-30.0, 0.0, 0.0))  # x = -30 to 27
+    breadths = np.stack(
+        [[[12.0 + 3 * level, 2.0], [15.0 + 3 * level, 2.0]] for level in range(5)]
+    )  # canal at 0: left foramen at 12 to 24, right one at -15 to -27
+    unsure = np.full(20, 1 / 20)
+    slices = slices_together(chances(np.eye(9)[4], unsure, unsure), canal, foramina, breadths)
+    assert slices[:15].tolist() == [4] * 5 + [14, 15, 16, 17, 18] + [5, 4, 3, 2, 1]
+    # and the other way round: the canal where two sure foramina put it
+    sure_ones = {5 + level: np.eye(20)[14 + level] for level in range(5)} | {
+        10 + level: np.eye(20)[5 - level] for level in range(5)
+    }
+    told = slices_together({level: np.full(9, 1 / 9) for level in range(5)} | sure_ones, canal, foramina, breadths)
+    assert told[:5].tolist() == [4] * 5
+
+
+def test_a_series_that_ends_before_a_foramen_says_nothing_of_the_canal(series_of) -> None:
+    canal = series_of(20, SAGITTAL_T2, count=15)  # x = -28 to 28
+    right_half = series_of(30, SAGITTAL_T1, count=8, position=(-28.0, 0.0, 0.0))  # to 0
+    sure_canal, edge, right = np.eye(15)[7], np.eye(8)[7], np.eye(8)[3]
+    slices = slices_together(chances(sure_canal, edge, right), canal, right_half, USUAL)
+    assert (slices[:5] == 7).all()
+    assert (slices[10:15] == 3).all()
+    one = series_of(30, SAGITTAL_T1, count=1, position=(16.0, 0.0, 0.0))
+    assert (slices_together(chances(sure_canal, np.ones(1), np.ones(1)), canal, one, USUAL)[:5] == 7).all()
+
+
+@pytest.mark.parametrize("shift", [-30.0, 0.0, 30.0])
+def test_oblique_slices_are_compared_on_one_line_through_the_patient(series_of, shift: float) -> None:
+    """Sagittal slices turned by 12 degrees, the T1 images' centre before or behind that of the T2 ones."""
+    angle = np.radians(12)
+    along, normal = np.array([np.sin(angle), np.cos(angle), 0.0]), np.array([np.cos(angle), -np.sin(angle), 0.0])
+    directions = (tuple(along), (0.0, 0.0, -1.0))
+
+    def turned(number: int, description: str, moved: float) -> Series:
+        series = series_of(number, description, directions=directions)
+        corner = (moved - 79.0) * along + np.array([0.0, 0.0, 99.0])
+        return replace(series, positions=corner + np.arange(-5, 6)[:, None] * 4.0 * normal)
+
+    canal, foramina = turned(20, SAGITTAL_T2, 0.0), turned(30, SAGITTAL_T1, shift)
+    unsure = np.full(11, 1 / 11)
+    usual = np.tile([4 * 4.0 / np.cos(angle), 1.0], (5, 2, 1))  # four slices, measured along x
+    slices = slices_together(chances(np.eye(11)[5], unsure, unsure), canal, foramina, usual)
+    assert (slices[5:10] == 9).all()
+    assert (slices[10:15] == 1).all()
+
+
+def test_slices_that_are_not_sagittal_at_all_are_found_alone(series_of) -> None:
+    coronal = series_of(30, SAGITTAL_T1, directions=((1.0, 0.0, 0.0), (0.0, 0.0, -1.0)))
+    slices = slices_together(chances(sure(2), sure(9), sure(9)), series_of(20, SAGITTAL_T2), coronal, USUAL)
+    assert slices[[0, 5, 10]].tolist() == [2, 9, 9]
 
 
 def test_a_foramen_that_is_seen_on_both_sides_is_its_own(study: Study) -> None:

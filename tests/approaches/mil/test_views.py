@@ -45,6 +45,8 @@ def test_an_extent_that_shows_nothing_is_refused() -> None:
     for extent in ([0.5, 0.5, 0.0, 1.0], [0.0, 1.2, 0.0, 1.0], [0.0, 1.0, 0.9, 0.1]):
         with pytest.raises(ValueError, match="left < right and top < bottom"):
             DepthNetwork(extent=extent, schedule=schedule)
+    with pytest.raises(ValueError, match="leave extent out"):
+        DepthNetwork(extent=[0.2, 0.8, 0.0, 1.0], predicts="point", schedule=schedule)
 
 
 def test_shares_and_pixels_are_inverses(study) -> None:
