@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bench.approaches.mil import depth
 from bench.approaches.mil.config import Location
 from bench.approaches.mil.location import Locator
 from bench.errors import BenchError
@@ -30,6 +32,22 @@ def test_a_stage_of_another_version_is_refused_with_the_cure(tmp_path: Path) -> 
     (tmp_path / "location.json").write_text(json.dumps({"schema_version": 1, "networks": [], "shifts": {}}))
     with pytest.raises(BenchError, match=r"another version.*Train it anew"):
         Locator.load(tmp_path, CONFIG)
+
+
+def test_found_each_on_its_own_slices_of_both_kinds_come_together(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(networks: Any, studies: Any, task: depth.Task, context: Any) -> np.ndarray:
+        slices = np.full((1, 25), np.nan)
+        for view in task.views:
+            slices[0, list(view.targets)] = 3 if task.name == "canal" else 7
+        return slices
+
+    monkeypatch.setattr(depth, "find_slices", find)
+    context: Any = None
+    marks = Locator(CONFIG)._find_slices([study], context, None)
+    assert marks[0, :15].tolist() == [3] * 5 + [7] * 10
+    assert np.isnan(marks[0, 15:]).all()
 
 
 def test_slices_cannot_be_found_together_by_a_network_that_tells_a_point() -> None:
