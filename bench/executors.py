@@ -39,13 +39,17 @@ class LocalExecutor:
 
     Args:
         slots: how many jobs run at once.
+        spare: how many more may join the first round, so that none is left over for a round of its own.
         threads: how many threads they share.
         gpus: how many GPUs there are; job slots are dealt out to them in turn.
         timeout_s: a job that runs longer is ended and failed; None for no limit.
     """
 
-    def __init__(self, *, slots: int, threads: int, gpus: int = 0, timeout_s: float | None = None) -> None:
+    def __init__(
+        self, *, slots: int, threads: int, gpus: int = 0, spare: int = 0, timeout_s: float | None = None
+    ) -> None:
         self.slots = slots
+        self.spare = spare
         self.threads = threads
         self.gpus = gpus
         self.timeout_s = timeout_s
@@ -58,7 +62,7 @@ class LocalExecutor:
         try:
             while waiting or running:
                 while waiting and len(running) < waiting[0].beside and all(r.order.beside > 1 for r in running):
-                    slot = min(set(range(self.slots)) - {r.slot for r in running})
+                    slot = min(set(range(len(running) + 1)) - {r.slot for r in running})
                     running.append(self._start(waiting.pop(0), slot, events))
                 self._end_overdue(running, on_event)
                 try:
@@ -78,18 +82,22 @@ class LocalExecutor:
                 _end(job.process)
 
     def plan(self, orders: Sequence[Order]) -> list[Order]:
-        """Give threads out: the jobs left over from full rounds go first, each with all threads; the rest share."""
+        """Give threads out: jobs share them evenly, in rounds of as many as there are slots.
+
+        Jobs left over from full rounds join the first one if there is room to spare, since a job with several threads
+        gains less than crowding costs. Without room, a single one goes first and alone, with all threads.
+        """
         if self.gpus:
             share = max(1, self.threads // max(1, min(self.slots, len(orders))))
             return [replace(order, threads=share, beside=self.slots) for order in orders]
-        alone = len(orders) % self.slots
         share = max(1, self.threads // self.slots)
-        return [
-            replace(order, threads=self.threads, beside=1)
-            if index < alone
-            else replace(order, threads=share, beside=self.slots)
-            for index, order in enumerate(orders)
-        ]
+        left_over = len(orders) % self.slots
+        if left_over == 1 and not self.spare:
+            first = [replace(orders[0], threads=self.threads, beside=1)]
+        else:
+            crowd = self.slots + left_over if left_over <= self.spare else self.slots
+            first = [replace(order, threads=share, beside=crowd) for order in orders[:crowd]]
+        return first + [replace(order, threads=share, beside=self.slots) for order in orders[len(first) :]]
 
     def _start(self, order: Order, slot: int, events: queue.Queue[tuple[_Running, dict[str, Any] | None]]) -> _Running:
         devices = {}
@@ -117,7 +125,9 @@ class Executor(Protocol):
         """Run all orders, telling every event of theirs; the last of each is one of `LAST_EVENTS`."""
 
 
-def make_executor(name: str, *, slots: int, threads: int, gpus: int, timeout_s: float | None) -> Executor:
+def make_executor(
+    name: str, *, slots: int, threads: int, gpus: int, timeout_s: float | None, spare: int = 0
+) -> Executor:
     """The executor of a name: ``local``, or ``ray`` for a cluster."""
     if name == "ray":
         from bench.cluster import RayExecutor
@@ -125,7 +135,7 @@ def make_executor(name: str, *, slots: int, threads: int, gpus: int, timeout_s: 
         return RayExecutor(threads=max(1, threads // slots), gpus=gpus, timeout_s=timeout_s)
     if name != "local":
         raise unknown("executor", name, ("local", "ray"))
-    return LocalExecutor(slots=slots, threads=threads, gpus=gpus, timeout_s=timeout_s)
+    return LocalExecutor(slots=slots, threads=threads, gpus=gpus, spare=spare, timeout_s=timeout_s)
 
 
 def order_json(order: Order) -> str:
@@ -160,6 +170,12 @@ def choose_slots(wish: int | None, orders: int, *, gpus: int, cores: int) -> int
             raise UsageError(f"--jobs {wish}: at least 1.")
         return min(wish, max(orders, 1))
     return max(1, min(gpus or cores, orders))
+
+
+def choose_spare(wish: int | None, slots: int, *, gpus: int) -> int:
+    """How many jobs more than the slots may run in the first round: none where the user or the GPUs say how many run at
+    once, else half as many, which costs as much memory again as half the slots."""
+    return 0 if wish is not None or gpus else slots // 2
 
 
 def _listen(job: _Running, stream: IO[str] | None, events: queue.Queue[tuple[_Running, dict[str, Any] | None]]) -> None:

@@ -12,7 +12,7 @@ from bench import configuration, folds, hardware, plugins, store
 from bench.dataset import DataSet, Progress
 from bench.errors import BenchError, UsageError
 from bench.execution import Order
-from bench.executors import OnEvent, choose_slots, make_executor
+from bench.executors import OnEvent, choose_slots, choose_spare, make_executor
 from bench.jobs import Job, fingerprint
 from bench.locks import Lock
 from bench.opening import Opened, open_dataset, resolve_dataset
@@ -196,7 +196,14 @@ def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
     while waiting:
         locked: list[Job] = []
         slots = choose_slots(request.jobs, len(waiting), gpus=gpus, cores=cores)
-        executor = make_executor(request.executor, slots=slots, threads=cores, gpus=gpus, timeout_s=request.timeout_s)
+        executor = make_executor(
+            request.executor,
+            slots=slots,
+            threads=cores,
+            gpus=gpus,
+            spare=choose_spare(request.jobs, slots, gpus=gpus),
+            timeout_s=request.timeout_s,
+        )
         orders = [
             Order(job, request.out, request.cache, device, request.precision, cores, slots, request.command)
             for job in waiting
