@@ -54,7 +54,8 @@ def slices_together(
     Args:
         chances: by target (S,) how likely a network thinks each slice of the target's series.
         canal, foramina: the series, or None.
-        breadths: see `usual_breadths`; where they are unknown a target is found on its own.
+        breadths: see `usual_breadths`; where they are unknown, a series is missing or its slices stand farther than 60
+            degrees from sagittal, a target is found on its own.
     """
     found = np.full(25, np.nan)
     across = None if canal is None or foramina is None else _across(canal, foramina)

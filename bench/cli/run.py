@@ -39,7 +39,12 @@ numbers = Listed(float, "numbers")
 @click.option("--train-fraction", "fractions", type=numbers, multiple=True, help="Shares of the training studies.")
 @click.option("--out", type=PathType, default=Path("runs"), show_default=True, help="The store.")
 @click.option("--cache-dir", type=PathType, help="Where generated data and prepared images lie.")
-@click.option("--jobs", type=int, help="Jobs at once.  [default: one a GPU, else one a core]")
+@click.option(
+    "--jobs",
+    type=int,
+    help="Jobs at once, and never more.  "
+    "[default: one a GPU, else one a core, and in the first round up to half as many more so that none is left over]",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True)
 @click.option("--executor", default="local", show_default=True, help="local, or ray for a cluster.")
