@@ -98,12 +98,16 @@ class StackReader:
         """(B, 2, 3) the maps that show the part of the slices that the network looks at."""
         return np.stack([whole(stack.series, 0, extent=self.config.extent) for stack in stacks])
 
+    def depth(self, stacks: Sequence[Stack]) -> int:
+        """Slices that these are padded or resampled to: a score a slice asks for no more than the longest has."""
+        if self.config.pooling == "volume":
+            return self.config.depth
+        return min(self.config.depth, max(len(stack.series) for stack in stacks))
+
     def read(self, stacks: Sequence[Stack], matrices: NDArray[np.float64] | None = None) -> Tensor:
         """The stacks through affine maps (B, 2, 3), or as they are."""
         matrices = self.matrices(stacks) if matrices is None else matrices
-        depth = self.config.depth
-        if self.config.pooling == "slice":  # a score a slice asks for no fixed depth: no more than these series need
-            depth = min(depth, max(len(stack.series) for stack in stacks))
+        depth = self.depth(stacks)
         images = torch.zeros(len(stacks), depth, *self.config.size, device=self.crops.device)
         for index, stack in enumerate(stacks):
             order = np.arange(len(stack.series))[:: -1 if stack.reverse else 1]
@@ -149,19 +153,34 @@ class StackBatches:
     ) -> None:
         self.stacks, self.config, self.seed, self.symmetric = stacks, config, seed, symmetric
         self.reader = StackReader(config, context)
+        alike: dict[int, list[int]] = {}
+        for index, stack in enumerate(stacks):
+            alike.setdefault(self.reader.depth([stack]), []).append(index)
+        self.alike = [np.array(members) for members in alike.values()]
 
     def __len__(self) -> int:
-        return -(-len(self.stacks) // self.config.schedule.batch_size)
+        return sum(self._batches(members) for members in self.alike)
 
     def epoch(self, number: int) -> Iterator[tuple[StackBatch, int]]:
-        """Every stack once, in an order and with changes that depend on the epoch's number alone."""
+        """Every stack once, in an order and with changes that depend on the epoch's number alone.
+
+        A batch holds stacks of one depth: the network's norms look at the whole volume, and padding to the longest
+        would show them in training what is not there in prediction.
+        """
         random = np.random.default_rng([self.seed, number])
-        order = random.permutation(len(self.stacks))
-        for chosen in np.array_split(order, len(self)):
-            stacks = [self.stacks[index] for index in chosen]
+        batches = [
+            chosen
+            for members in self.alike
+            for chosen in np.array_split(random.permutation(members), self._batches(members))
+        ]
+        for index in random.permutation(len(batches)):
+            stacks = [self.stacks[chosen] for chosen in batches[index]]
             if self.symmetric:
                 stacks = [stack.turned() if random.random() < 0.5 else stack for stack in stacks]
             yield self.batch(stacks, random), len(stacks)
+
+    def _batches(self, members: NDArray[np.int64]) -> int:
+        return -(-len(members) // self.config.schedule.batch_size)
 
     def batch(self, stacks: Sequence[Stack], random: np.random.Generator) -> StackBatch:
         """Images and targets of some stacks."""

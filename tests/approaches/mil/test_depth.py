@@ -20,6 +20,7 @@ from bench.targets import SAGITTAL_T2
 
 CONFIG = DepthNetwork(pooling="slice", size=(64, 64), schedule={"epochs": 1, "batch_size": 1, "learning_rate": 1e-3})
 CANAL, FORAMINA = tasks(mirror=True)
+READER = depth.StackReader
 
 
 class Fixed(nn.Module):
@@ -41,8 +42,11 @@ def context(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         def __init__(self, config: DepthNetwork, context: Any) -> None:
             self.config = config
 
+        def depth(self, stacks: list[depth.Stack]) -> int:
+            return READER.depth(self, stacks)  # type: ignore[arg-type]
+
         def read(self, stacks: list[depth.Stack]) -> Tensor:
-            return torch.zeros(1, min(len(stacks[0].series), self.config.depth), 64, 64)
+            return torch.zeros(1, self.depth(stacks), 64, 64)
 
     monkeypatch.setattr(depth, "StackReader", Blank)
     return SimpleNamespace(device="cpu")
@@ -88,6 +92,26 @@ def test_chances_of_a_series_longer_than_the_network_is_deep(series_of: Callable
     assert chances[0].sum() == pytest.approx(1)
     np.testing.assert_allclose(chances[0], chances[0][::-1], atol=1e-9)
     assert set(chances[0].argsort()[-2:]) == {2, 8}  # (1 + 0.5) * 11 / 6 - 0.5 = 2.25, and as far from the other end
+
+
+def test_a_training_batch_holds_series_of_one_depth_so_that_none_is_padded(
+    series_of: Callable[..., Series], context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = [9, 11, 9, 40, 11, 9, 32, 9, 9]  # what is longer than the network is deep is resampled to its 32
+    blank = np.full(5, np.nan)
+    stacks = [
+        depth.Stack(series_of(number, SAGITTAL_T2, count=count), False, blank, np.stack([blank, blank], axis=1))
+        for number, count in enumerate(counts)
+    ]
+    config = CONFIG.model_copy(update={"schedule": CONFIG.schedule.model_copy(update={"batch_size": 2})})
+    batches = depth.StackBatches(stacks, config, context, seed=3, symmetric=False)
+    monkeypatch.setattr(batches, "batch", lambda stacks, random: [stack.series.series_id for stack in stacks])
+
+    seen = [[batch for batch, _ in batches.epoch(number)] for number in (0, 1, 0)]
+    assert all(len(epoch) == len(batches) == 5 for epoch in seen)
+    assert all(sorted(number for batch in epoch for number in batch) == list(range(9)) for epoch in seen)
+    assert all(len({min(counts[number], 32) for number in batch}) == 1 for batch in seen[0] + seen[1])
+    assert seen[0] == seen[2] != seen[1]
 
 
 def test_without_the_series_or_a_network_there_are_no_chances(study: Study, context: Any) -> None:
