@@ -68,6 +68,12 @@ def slices_together(
     return found
 
 
+def comparable(canal: Series, foramina: Series) -> bool:
+    """Whether the slices of two series are told by their place from side to side: none is farther from sagittal than 60
+    degrees."""
+    return _across(canal, foramina) is not None
+
+
 def _together(
     canal: NDArray[np.float64],
     left: NDArray[np.float64],

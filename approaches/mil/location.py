@@ -21,7 +21,7 @@ from bench.training.precision import settle
 
 from . import depth, points, shifts
 from .agreement import outvote, usual_offsets
-from .breadth import slices_together, usual_breadths
+from .breadth import comparable, slices_together, usual_breadths
 from .config import Location
 from .levels import axial_slices
 from .marks import Marks, Note, read_marks
@@ -131,7 +131,7 @@ class Locator:
     def locate(self, studies: Sequence[Study], context: Context, note: Note, *, only: int | None = None) -> Marks:
         """All points of some studies that can be located; what is missing or assumed is noted."""
         marks = Marks.none(len(studies))
-        found = self._find_slices(studies, context, only)
+        found = self._find_slices(studies, context, note, only)
         for part in self.tasks:
             self._locate_sagittal(part, found, studies, marks, context, note, only)
         if self.config.agreement is not None:
@@ -140,7 +140,9 @@ class Locator:
         self._locate_axial(studies, marks, context, note, only)
         return marks
 
-    def _find_slices(self, studies: Sequence[Study], context: Context, only: int | None) -> NDArray[np.float64]:
+    def _find_slices(
+        self, studies: Sequence[Study], context: Context, note: Note, only: int | None
+    ) -> NDArray[np.float64]:
         """(N, 25) the slices of canal and foramina; NaN where the series is missing or no network tells."""
         parts = [(task, self.ensemble(part, "depth", only)) for part, task in self.tasks.items()]
         if not self.config.together:
@@ -150,6 +152,8 @@ class Locator:
         found = np.full((len(studies), 25), np.nan)
         for row, study in enumerate(studies):
             canal, foramina = (main_series(study, task.description) for task, _ in parts)
+            if canal is not None and foramina is not None and not comparable(canal, foramina):
+                note(study.study_id, "slices far from sagittal: the canal and the foramina are found each on its own")
             found[row] = slices_together(chances[0][row] | chances[1][row], canal, foramina, self.breadths)
         return found
 

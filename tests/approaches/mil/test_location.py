@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 
 from bench.approaches.mil import depth
 from bench.approaches.mil.config import Location
-from bench.approaches.mil.location import Locator
+from bench.approaches.mil.location import Locator, silent
 from bench.errors import BenchError
-from bench.imaging.study import Study
+from bench.imaging.study import Series, Study
+from bench.targets import SAGITTAL_T1, SAGITTAL_T2
 
 SCHEDULE = {"epochs": 1, "batch_size": 1, "learning_rate": 1e-3}
 POINTS = {"backbone": "test_resnet", "size": (64, 64), "schedule": SCHEDULE}
@@ -45,9 +47,24 @@ def test_found_each_on_its_own_slices_of_both_kinds_come_together(
 
     monkeypatch.setattr(depth, "find_slices", find)
     context: Any = None
-    marks = Locator(CONFIG)._find_slices([study], context, None)
+    marks = Locator(CONFIG)._find_slices([study], context, silent, None)
     assert marks[0, :15].tolist() == [3] * 5 + [7] * 10
     assert np.isnan(marks[0, 15:]).all()
+
+
+@pytest.mark.parametrize(("turn", "noted"), [(59.0, False), (61.0, True)])
+def test_slices_too_far_from_sagittal_to_be_found_together_are_noted(
+    series_of: Callable[..., Series], turn: float, noted: bool
+) -> None:
+    across = (float(np.sin(np.radians(turn))), float(np.cos(np.radians(turn))), 0.0)  # turned about the long axis
+    oblique = series_of(30, SAGITTAL_T1, directions=(across, (0.0, 0.0, -1.0)))
+    notes: list[str] = []
+    context: Any = None
+    locator = Locator(CONFIG.model_copy(update={"together": True}))
+    locator._find_slices(
+        [Study(1, (series_of(20, SAGITTAL_T2), oblique))], context, lambda _, text: notes.append(text), None
+    )
+    assert [text.split(":")[0] for text in notes] == ["slices far from sagittal"] * noted
 
 
 def test_slices_cannot_be_found_together_by_a_network_that_tells_a_point() -> None:
