@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.imaging.study import Study
+from bench.imaging.study import Series, Study
+from bench.targets import LEVELS
 from bench.training.augmentation import shift_scale_rotate
 from bench.training.crops import BLANK, Crops
 
@@ -61,10 +62,10 @@ class Bags:
 
     Attributes:
         series: (N, K) series ids, `BLANK` where the bag is blank.
-        centres: (N, K) marked slices.
+        centres: (N, K, A) marked slices; A alternatives (`LEFT`, `RIGHT`, `MIDDLE` of the canal's axial stream, else
+            one).
         lengths: (N, K) slices in the series.
-        matrices: (N, K, A, 2, 3) maps of the window; A alternatives (`LEFT`, `RIGHT`, `MIDDLE` of the canal's axial
-            stream, else one). NaN where that alternative is unknown.
+        matrices: (N, K, A, 2, 3) maps of the window. NaN where that alternative is unknown.
         frames: (N, K, 2) pixels that make one pixel of the 512 frame.
         reverse: (K,) whether the slices are taken from left to right, to look like the other side.
     """
@@ -83,9 +84,10 @@ def collect(studies: Sequence[Study], marks: Marks, stream: Stream, config: Seve
     window: Window = getattr(config.windows, stream.name)
     canal = stream.name == "canal_axial"
     shape = (len(studies), len(stream.targets))
+    alternatives = 3 if canal else 1
     series_ids = np.full(shape, BLANK, dtype=np.int64)
-    centres, lengths = np.zeros(shape, dtype=np.int64), np.ones(shape, dtype=np.int64)
-    matrices = np.full((*shape, 3 if canal else 1, 2, 3), np.nan)
+    centres, lengths = np.zeros((*shape, alternatives), dtype=np.int64), np.ones(shape, dtype=np.int64)
+    matrices = np.full((*shape, alternatives, 2, 3), np.nan)
     frames = np.ones((*shape, 2))
     left = np.array([10 > target >= 5 or 20 > target >= 15 for target in stream.targets])
     for row, study in enumerate(studies):
@@ -100,7 +102,12 @@ def collect(studies: Sequence[Study], marks: Marks, stream: Stream, config: Seve
             series_ids[row, column], centres[row, column], lengths[row, column] = series.series_id, index, len(series)
             frames[row, column] = pixels_per_unit(series, index, "px512")
             if canal:
-                matrices[row, column] = _canal_maps(study, marks, row, options, window, target % 5, series.series_id)
+                options = [option for option in options if marks.series[row, option] == series.series_id]
+                matrices[row, column] = _canal_maps(series, marks, row, options, window, target % 5)
+                # midway between recesses that are marked on two slices lies on the slice between them
+                centres[row, column, MIDDLE] = int(marks.slices[row, options].mean())
+                for option in options:
+                    centres[row, column, _side(option)] = marks.slices[row, option]
             else:
                 flip = config.mirror and stream.encoder == "axial" and not left[column]
                 matrices[row, column, 0] = around(
@@ -117,19 +124,20 @@ def collect(studies: Sequence[Study], marks: Marks, stream: Stream, config: Seve
 
 
 def _canal_maps(
-    study: Study, marks: Marks, row: int, options: list[int], window: Window, level: int, series_id: int
+    series: Series, marks: Marks, row: int, options: list[int], window: Window, level: int
 ) -> NDArray[np.float64]:
     """(3, 2, 3) maps of the canal's axial window around the left recess, the right one, and midway."""
     maps = np.full((3, 2, 3), np.nan)
     for target in options:
-        if marks.series[row, target] != series_id:
-            continue
-        series, index = study.get(series_id), int(marks.slices[row, target])
-        side = LEFT if target < 20 else RIGHT
+        side, index = _side(target), int(marks.slices[row, target])
         pixel = marks.pixels[row, target]
         maps[side] = around(series, index, pixel, window, level=level, left=side == LEFT, flip=False)
     maps[MIDDLE] = np.nanmean(maps[:2], axis=0)
     return maps
+
+
+def _side(recess: int) -> int:
+    return LEFT if recess < 20 else RIGHT
 
 
 def draw(
@@ -147,14 +155,14 @@ def draw(
     count = len(series)
     maps = bags.matrices[rows].reshape(count, -1, 2, 3)
     frames = bags.frames[rows].reshape(count, 2)
-    centres, lengths = bags.centres[rows].reshape(-1), bags.lengths[rows].reshape(-1)
+    centres, lengths = bags.centres[rows].reshape(count, -1), bags.lengths[rows].reshape(-1)
     moved = np.zeros(count, dtype=np.int64)
-    matrices = maps[:, -1]  # the middle, or the only one
+    every = np.arange(count)
+    chosen = np.full(count, maps.shape[1] - 1)  # the middle, or the only one
     if maps.shape[1] > 1 and (random is not None or config.canal_side == "random"):
-        # In prediction a study's sides must not depend on what else is predicted: they follow from its series.
-        sides = series % 2 if random is None else random.integers(0, 2, size=count)
-        either = maps[np.arange(count), np.clip(sides, 0, 1)]
-        matrices = np.where(np.isnan(either), matrices, either)
+        sides = _lasting_sides(series) if random is None else random.integers(0, 2, size=count)
+        chosen = np.where(np.isnan(maps[every, sides]).any(axis=(1, 2)), chosen, sides)
+    matrices, centres = maps[every, chosen], centres[every, chosen]
     if random is not None:
         matrices = matrices.copy()
         matrices[:, :, 2] += random.uniform(-config.jitter, config.jitter, size=(count, 2)) * frames
@@ -168,3 +176,11 @@ def draw(
     blank = series == BLANK
     marked[blank] = -1
     return Crops(series, slices, np.where(blank[:, None, None], 0.0, matrices)), marked
+
+
+def _lasting_sides(series: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(B,) a side for each bag, levels running fastest: drawn by series and level alone, so that what is predicted for
+    a study does not depend on what else is predicted."""
+    levels = np.arange(len(series)) % len(LEVELS)
+    keys = np.stack([np.maximum(series, 0), levels], axis=1)  # blank bags have a negative id
+    return np.array([np.random.default_rng(key).integers(0, 2) for key in keys], dtype=np.int64)

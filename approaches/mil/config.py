@@ -91,8 +91,9 @@ class Location(Config):
         inner_folds: how many times the training studies are split into training and hold-out to train stage 1 and to
             see how it errs on studies it does not know. The networks of all splits together are the ensemble.
         splits: how many of these splits are used; one split of five is "one inner hold-out of a fifth".
-        mirror: left and right foramina share one network and one head, the left side's slices taken in reverse; left
-            and right recess share theirs by flipping the image. Off: a head a side, as the write-up.
+        mirror: left and right foramina share one network and one head, the left side's slices taken in reverse, in
+            stage 1a and 1b; left and right recess share theirs by flipping the image. Off: a head a side, as the
+            write-up.
         joint: canal and foramina share the networks of stage 1b, each with heads of its own.
         together: the slices of a level's canal, left and right foramen are found together, from all their networks and
             the usual distances between them. Off: each on its own, as the write-up.
@@ -224,6 +225,12 @@ class Severity(Config):
     dropout: float = 0.1
     complete_only: bool = True
     windows: Windows = Windows()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Severity:
+        if self.bag < 1 or self.bag % 2 == 0:
+            raise ValueError(f"bag = {self.bag}: give an odd number, so that the bag has a middle")
+        return self
 
     @property
     def networks(self) -> tuple[SeverityNetwork, ...]:

@@ -189,6 +189,8 @@ class StackBatches:
             matrices = shift_scale_rotate(matrices, self.config.change, random)
         positions = np.stack([to_position(stack, self.config.depth) for stack in stacks])
         shares = pixels_to_shares(matrices, np.stack([stack.pixels for stack in stacks]))
+        # A point that the change has moved out of the image cannot be told.
+        shares[((shares < 0) | (shares > 1)).any(axis=2)] = np.nan
         points = np.concatenate([shares, (positions[..., None] + 0.5) / self.config.depth], axis=2)
         slices = np.where(np.isnan(positions), MISSING, np.round(np.nan_to_num(positions))).astype(np.int64)
         device = self.reader.crops.device

@@ -28,7 +28,7 @@ from .marks import Marks, Note, read_marks
 from .pointnet import build as build_points
 from .views import main_series
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # Which networks are for what, beside those for canal or foramina alone.
 SAGITTAL, RECESSES = "sagittal", "recesses"
 # A network is known by split, purpose (canal, foramina, sagittal, recesses), kind (depth, points) and number.
@@ -44,6 +44,7 @@ class Locator:
         shifts: by what stage 1 misses the marked slice, see `shifts.frequencies`.
         offsets: how canal and foramina of a level usually lie, see `agreement.usual_offsets`.
         breadths: how far apart they usually lie, see `breadth.usual_breadths`.
+        taught: (25,) which targets' points the training studies have at all; no other is located.
     """
 
     def __init__(self, config: Location) -> None:
@@ -53,6 +54,7 @@ class Locator:
         self.shifts: dict[str, list[float]] = {}
         self.offsets = np.full((5, 3, 2), np.nan)
         self.breadths = np.full((5, 2, 2), np.nan)
+        self.taught = np.zeros(len(TARGETS), dtype=np.bool_)
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Train every network on each split's training part, and see on its hold-out by how many slices they err.
@@ -62,6 +64,7 @@ class Locator:
         misses: dict[str, list[int]] = {}
         marks = read_marks(train, silent)
         self.offsets, self.breadths = usual_offsets(train.studies, marks), usual_breadths(train.studies, marks)
+        self.taught = _taught(marks, mirror=self.config.mirror)
         for split, (inner, hold_out) in enumerate(splits(self.config, train, context)):
             self._fit_split(split, inner, context)
             found = self.locate(hold_out.studies, context, silent, only=split)
@@ -102,8 +105,8 @@ class Locator:
         heads: dict[str, list[int]] = {}
         start = 0
         for task in self.tasks if part == SAGITTAL else (part,):
-            sides = len(points.sides(self.tasks[task]))
-            heads[task] = [start if self.config.mirror else start + 5 * side for side in range(sides)]
+            count = len(points.sides(self.tasks[task]))
+            heads[task] = [start if self.config.mirror else start + 5 * side for side in range(count)]
             start = max(heads[task]) + 5
         return heads
 
@@ -169,34 +172,56 @@ class Locator:
     ) -> None:
         finder = SAGITTAL if self.config.joint else part
         task, networks, heads = self.tasks[part], self.ensemble(finder, "points", only), self._heads(finder)[part]
-        views = []  # row, targets, series, the slice to look at, the first head
+        untaught = self._untaught([target for view in task.views for target in view.targets])
+        views = []  # row, side, series, the slice to look at, the first head
         for row, study in enumerate(studies):
             series = main_series(study, task.description)
             if series is None:
                 note(study.study_id, f"no {task.description}: {part} not located, its bags are blank")
                 continue
-            for side, targets in enumerate(points.sides(task)):
+            if len(study.of(task.description)) > 1:
+                note(study.study_id, f"several {task.description}: {part} looked for in the one with most slices")
+            if untaught:
+                note(study.study_id, untaught)
+            for head, side in zip(heads, points.sides(task), strict=True):
+                targets = list(side.targets)
                 slices = found[row, targets]
                 if np.isnan(slices).any():
                     note(study.study_id, f"{part}: no network tells the slice, taken where it usually lies")
                     slices[:] = _usual_slice(targets[0], len(series))
                 found[row, targets] = slices = np.clip(np.round(slices), 0, len(series) - 1)
-                views.append((row, targets, series, int(np.median(slices)), heads[side]))
+                views.append((row, side, series, int(np.median(slices)), head))
         if not networks or not views:
             return
         pixels = points.find_points(
-            networks, [view[2] for view in views], [view[3] for view in views], context, axial=False
+            networks,
+            [view[2] for view in views],
+            [view[3] for view in views],
+            context,
+            axial=False,
+            reverse=[view[1].reverse for view in views],
         )
-        for (row, targets, series, _, head), found_pixels in zip(views, pixels, strict=True):
-            for level, target in enumerate(targets):
-                marks.set(row, target, series.series_id, int(found[row, target]), found_pixels[head + level])
+        for (row, side, series, _, head), found_pixels in zip(views, pixels, strict=True):
+            for level, target in enumerate(side.targets):
+                if self.taught[target]:
+                    marks.set(row, target, series.series_id, int(found[row, target]), found_pixels[head + level])
+
+    def _untaught(self, targets: Sequence[int]) -> str:
+        """What to note of targets that cannot be located, or nothing."""
+        names = [TARGETS[target].name for target in targets if not self.taught[target]]
+        if not names:
+            return ""
+        return f"no training study has a point of {', '.join(names)}: not located, bags blank"
 
     def _locate_axial(
         self, studies: Sequence[Study], marks: Marks, context: Context, note: Note, only: int | None
     ) -> None:
         networks = self.ensemble(RECESSES, "points", only)
+        untaught = self._untaught([*points.LEFT_RECESSES, *points.RIGHT_RECESSES])
         places = []  # row, level, series, slice
         for row, chosen in enumerate(axial_slices(studies, marks, note)):
+            if untaught and studies[row].axial_t2:
+                note(studies[row].study_id, untaught)
             places += [(row, level, *place) for level, place in enumerate(chosen) if place is not None]
         if not networks or not places:
             return
@@ -205,7 +230,8 @@ class Locator:
         )
         for (row, level, series, index), pair in zip(places, pixels, strict=True):
             for target, pixel in zip((15 + level, 20 + level), pair, strict=True):
-                marks.set(row, target, series.series_id, index, pixel)
+                if self.taught[target]:
+                    marks.set(row, target, series.series_id, index, pixel)
 
     def save(self, folder: Path) -> None:
         """Write all networks, the frequencies, offsets and breadths."""
@@ -217,6 +243,7 @@ class Locator:
             "shifts": self.shifts,
             "offsets_mm": _without_nan(self.offsets),
             "breadths_mm": _without_nan(self.breadths),
+            "taught": [TARGETS[target].name for target in np.flatnonzero(self.taught)],
         }
         write_json(folder / "location.json", document)
 
@@ -232,6 +259,7 @@ class Locator:
         locator.shifts = document["shifts"]
         locator.offsets = np.array(document["offsets_mm"], dtype=np.float64)
         locator.breadths = np.array(document["breadths_mm"], dtype=np.float64)
+        locator.taught = np.array([target.name in document["taught"] for target in TARGETS])
         for split, part, kind, number in document["networks"]:
             key = (split, part, kind, number)
             model = settle(locator._untrained(key), device).eval()
@@ -267,6 +295,19 @@ def name(key: Key) -> str:
 
 def _count(heads: dict[str, list[int]]) -> int:
     return max(first for firsts in heads.values() for first in firsts) + 5
+
+
+def _taught(marks: Marks, *, mirror: bool) -> NDArray[np.bool_]:
+    """(25,) which targets have a point in any study. Mirrored, foramina of one side teach those of the other.
+
+    The network for the recesses sees both sides of a level, and every level alike.
+    """
+    known: NDArray[np.bool_] = np.asarray(marks.known.any(axis=0))
+    if mirror:
+        known[5:10] = known[10:15] = known[5:10] | known[10:15]
+    left, right = known[15:20].any(), known[20:25].any()
+    known[15:20], known[20:25] = (left or right, left or right) if mirror else (left, right)
+    return known
 
 
 def _without_nan(values: NDArray[np.float64]) -> list[Any]:

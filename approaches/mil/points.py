@@ -19,7 +19,7 @@ from bench.training.losses import point_loss
 from bench.training.precision import autocast
 
 from .config import PointNetwork
-from .depth import Task
+from .depth import Task, View
 from .marks import Marks
 from .pointnet import HeatmapPoints, build, heatmap_loss
 from .views import pixels_to_shares, shares_to_pixels, whole
@@ -37,19 +37,22 @@ class Slide:
     pixels: NDArray[np.float64]  # (P, 2)
     head: int = 0
     """The first of the network's points that these are: a second side's come after the first's."""
+    reverse: bool = False
+    """Whether the neighbours are taken in reverse, to look like the other side's."""
 
 
 def sagittal_slides(studies: Sequence[Study], marks: Marks, task: Task, heads: Sequence[int]) -> list[Slide]:
     """A slide a study and side; the slices that were marked are the candidates. ``heads``: each side's first point."""
     slides = []
     for row, study in enumerate(studies):
-        for head, targets in zip(heads, sides(task), strict=True):
+        for head, side in zip(heads, sides(task), strict=True):
+            targets = list(side.targets)
             for series in study.of(task.description):
                 here = marks.series[row, targets] == series.series_id
                 if here.any():
                     pixels = np.where(here[:, None], marks.pixels[row, targets], np.nan)
                     slices = np.unique(marks.slices[row, targets][here])
-                    slides.append(Slide(series, slices, pixels, head))
+                    slides.append(Slide(series, slices, pixels, head, side.reverse))
     return slides
 
 
@@ -67,10 +70,13 @@ def axial_slides(studies: Sequence[Study], marks: Marks) -> list[Slide]:
     return slides
 
 
-def sides(task: Task) -> list[list[int]]:
-    """The targets that lie on one slide: all levels of the canal, or of the foramina of one side."""
-    targets = [target for view in task.views for target in view.targets]
-    return [targets[start : start + 5] for start in range(0, len(targets), 5)]
+def sides(task: Task) -> list[View]:
+    """What lies on one slide: all levels of the canal, or of the foramina of one side."""
+    return [
+        View(view.targets[start : start + 5], view.reverse)
+        for view in task.views
+        for start in range(0, len(view.targets), 5)
+    ]
 
 
 class SlideBatches:
@@ -121,19 +127,26 @@ class SlideBatches:
             points[row, slide.head : slide.head + shares.shape[1]] = shares[row]
         # A point that the change has moved out of the image cannot be told.
         points[((points < 0) | (points > 1)).any(axis=2)] = np.nan
-        images = self.reader.read(slide_crops([slide.series for slide in slides], slices, matrices, self.neighbours))
+        reverse = [slide.reverse for slide in slides]
+        crops = slide_crops([slide.series for slide in slides], slices, matrices, self.neighbours, reverse)
+        images = self.reader.read(crops)
         if self.config.light is not None:
             images = brightness_contrast(images, self.config.light, random)
         return images, torch.from_numpy(points.astype(np.float32)).to(images.device)
 
 
 def slide_crops(
-    series: Sequence[Series], slices: Sequence[int], matrices: NDArray[np.float64], neighbours: int
+    series: Sequence[Series],
+    slices: Sequence[int],
+    matrices: NDArray[np.float64],
+    neighbours: int,
+    reverse: Sequence[bool],
 ) -> Crops:
-    """Slices with their neighbours on either side, repeated at the ends of a series."""
+    """Slices with their neighbours on either side, in anatomical order or reversed; the ends of a series repeat."""
     offsets = np.arange(-neighbours, neighbours + 1)
+    ways = np.where(reverse, -1, 1)
     last = np.array([len(one) - 1 for one in series])
-    indices = np.clip(np.asarray(slices)[:, None] + offsets, 0, last[:, None])
+    indices = np.clip(np.asarray(slices)[:, None] + ways[:, None] * offsets, 0, last[:, None])
     return Crops(np.array([one.series_id for one in series]), indices, matrices)
 
 
@@ -169,12 +182,13 @@ def find_points(
     context: Context,
     *,
     axial: bool,
+    reverse: Sequence[bool] | None = None,
     batch_size: int = 32,
 ) -> NDArray[np.float64]:
-    """(B, P, 2) pixels of the points on some slices: the mean of all networks."""
+    """(B, P, 2) pixels of the points on some slices: the mean of all networks. ``reverse``: as `Slide.reverse`."""
     matrices = np.stack([whole(one, index) for one, index in zip(series, slices, strict=True)])
     neighbours = AXIAL_NEIGHBOURS if axial else SAGITTAL_NEIGHBOURS
-    crops = slide_crops(series, slices, matrices, neighbours)
+    crops = slide_crops(series, slices, matrices, neighbours, reverse or [False] * len(series))
     total = np.zeros((len(crops), 1, 2))
     for config, model in models:
         reader = CropReader(context.volumes, config.size, context.device)

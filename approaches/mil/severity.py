@@ -157,11 +157,23 @@ def train_severity(
     batches = BagBatches(
         reader, grades, missed, conditions, batch_size=network.schedule.batch_size, seed=context.seed(f"{stage} data")
     )
-    if not len(
-        batches
-    ):  # no study has all labels of this condition: the untrained network knows the class shares alone
-        return settle(model, context.device).eval()
+    if not len(batches):
+        for study in studies:
+            context.note(study.study_id, f"no study has all labels of {', '.join(conditions)}: class shares alone")
+        return settle(class_shares_alone(model, grades), context.device).eval()
     return train(model, batches, grade_loss(config), network.schedule, context, stage=stage)  # type: ignore[arg-type]
+
+
+def class_shares_alone(model: SeverityNet, grades: NDArray[np.int8]) -> SeverityNet:
+    """The network that looks at nothing: its grades are the weighted class shares of the training labels."""
+    for one, head in model.heads.items():
+        assert isinstance(head, nn.Linear)
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+        if model.level_bias is None:
+            shares = prior_probabilities(grades)[TARGETS_OF[one]].mean(axis=0)
+            head.bias.data = torch.from_numpy(np.log(shares)).to(head.bias.dtype)
+    return model
 
 
 def start_bias(bias: nn.Parameter, grades: NDArray[np.int8], conditions: Sequence[str]) -> None:
