@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,14 @@ import pytest
 
 from bench import configuration, plugins
 from bench.approach import Predictions
-from bench.approaches.mil import MIL, depth, location, severity
+from bench.approaches.mil import MIL, depth, location, points, severity
 from bench.approaches.mil.marks import read_marks
 from bench.cohort import Cohort
 from bench.errors import UsageError
 from bench.imaging.study import Study
 from bench.opening import Opened
-from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2, TARGETS
+from bench.stats import prior_probabilities
+from bench.targets import AXIAL_T2, CONDITIONS, SAGITTAL_T1, SAGITTAL_T2, TARGETS
 from bench.testing import make_context, open_generated
 
 PLUGIN = plugins.find("approaches", "mil")
@@ -112,6 +114,7 @@ def test_evidence_sums_to_one_and_lies_on_the_series_that_was_looked_at(predict,
     np.testing.assert_allclose(sums, 1, atol=1e-6)
     kinds = {one.series_id: one.description for study in parts[1].studies for one in study.series}
     canal = predictions.evidence[predictions.evidence["row_id"].str.contains("spinal")]
+    assert len(canal)
     assert set(canal["series_id"].map(kinds)) <= {SAGITTAL_T2, AXIAL_T2}
 
 
@@ -131,11 +134,68 @@ def test_labels_missing_in_every_place_are_no_obstacle(odd, parts, tmp_path) -> 
     labels.loc[:, [target.name for target in TARGETS if target.condition == "foraminal"]] = np.nan
     labels.iloc[0] = np.nan
     nothing = replace(train, labels=labels, points=train.points.iloc[:0])
-    for sharing in ("true", "false"):
+    unlabelled = replace(train, labels=labels)
+    for number, (cohort, sharing) in enumerate([(nothing, "true"), (nothing, "false"), (unlabelled, "false")]):
         mil = approach(f"severity.joint={sharing}", "severity.complete_only=true")
-        context = make_context(tmp_path / sharing, odd.volumes)
-        mil.fit(nothing, context)
-        check(mil.predict(parts[1].hidden(), context))
+        context = make_context(tmp_path / str(number), odd.volumes)
+        mil.fit(cohort, context)
+        said = {text for _, text in context._notes}
+        assert any(text.startswith("no study has all labels of") and "foraminal" in text for text in said)
+        predictions = mil.predict(parts[1].hidden(), context)
+        check(predictions)
+        assert predictions.points.empty == (cohort is nothing)
+
+
+@pytest.mark.parametrize("level_bias", ["true", "false"])
+def test_without_a_complete_study_class_shares_are_all_there_is(odd, parts, tmp_path, level_bias: str) -> None:
+    train = parts[0]
+    labels = train.labels.copy()
+    labels[[target.name for target in TARGETS if target.level == "l1_l2"]] = np.nan
+    settings = "severity.joint=false", "severity.complete_only=true", f"severity.level_bias={level_bias}"
+    mil, context = approach(*settings), make_context(tmp_path, odd.volumes)
+    mil.fit(replace(train, labels=labels), context)
+    probabilities = mil.predict(parts[1].hidden(), context).probabilities
+    shares = prior_probabilities(replace(train, labels=labels).grades)
+    for condition in CONDITIONS:
+        targets = [index for index, target in enumerate(TARGETS) if target.condition == condition]
+        expected = shares[targets] if level_bias == "true" else shares[targets].mean(axis=0, keepdims=True)
+        expected = np.broadcast_to(expected / expected.sum(axis=1, keepdims=True), probabilities[:, targets].shape)
+        np.testing.assert_allclose(probabilities[:, targets], expected, atol=1e-5)
+
+
+def in_small(paper: dict[str, Any]) -> dict[str, Any]:
+    """The preset ``paper`` with everything that it is but size: its heads, poolings, ensembles and sharing."""
+    location, severity = paper["location"], paper["severity"]
+    location |= {"inner_folds": 2, "splits": 2}
+    for network in (location["depth"], *location["more_depth"]):
+        network |= {"depth": 16, "size": (64, 64), "widths": (4, 8, 8, 8), "depths": (1, 1, 1, 1)}
+    slides = [location["sagittal"], *location["more_sagittal"], location["axial"], *location["more_axial"]]
+    for network in slides:
+        network["size"] = (48, 48)
+    for window in severity["windows"].values():
+        window["size"] = (32, 40)
+    for network in (*slides, severity, *severity["more"]):
+        network |= {"backbone": "test_resnet", "pretrained": False}
+    for network in (location["depth"], *location["more_depth"], *slides, severity, *severity["more"]):
+        network["schedule"]["epochs"] = 1
+    return paper
+
+
+def test_the_paper_s_way_runs_in_small_on_everything_odd(odd, parts, tmp_path) -> None:
+    _, text = configuration.resolve(PLUGIN, MIL.Config, preset="paper")
+    mil = MIL(MIL.Config.model_validate(in_small(json.loads(text))))
+    stages = make_context(tmp_path / "first", odd.volumes)
+    mil.fit(parts[0], stages)
+    assert mil.locator is not None
+    assert len(mil.locator.networks) == 2 * (2 * 3 + 2 * 2 + 1)
+    assert len(mil.networks) == 2 * 3
+    context = make_context(tmp_path / "second", odd.volumes)
+    predictions = mil.predict(parts[1].hidden(), context)
+    check(predictions)
+    assert set(predictions.points["condition"]) == set(parts[1].points["condition"])
+    mil.save(tmp_path / "saved")
+    again = MIL.load(tmp_path / "saved", mil.config).predict(parts[1].hidden(), context)
+    np.testing.assert_allclose(predictions.probabilities, again.probabilities, atol=1e-6)
 
 
 def test_a_single_study_can_be_learnt_from(odd, parts, tmp_path) -> None:
@@ -170,13 +230,20 @@ def test_a_fit_killed_in_any_stage_ends_as_if_it_had_not_been(odd, parts, fitted
 
 def test_stage_two_learns_from_annotators_and_errors_are_those_of_strangers(odd, parts, tmp_path, monkeypatch) -> None:
     taught: list[set[int]] = []
+    shown: list[set[int]] = []
     asked: list[set[int]] = []
     trained_on = []
-    train_depth, locate, train_severity = depth.train_depth, location.Locator.locate, severity.train_severity
+    train_depth, train_points = depth.train_depth, points.train_points
+    locate, train_severity = location.Locator.locate, severity.train_severity
+    owner = {one.series_id: study.study_id for study in parts[0].studies for one in study.series}
 
     def spy_depth(studies: Any, *rest: Any) -> Any:
         taught.append({study.study_id for study in studies})
         return train_depth(studies, *rest)
+
+    def spy_points(slides: Any, *rest: Any, **options: Any) -> Any:
+        shown.append({owner[slide.series.series_id] for slide in slides})
+        return train_points(slides, *rest, **options)
 
     def spy_locate(self: Any, studies: Any, *rest: Any, **options: Any) -> Any:
         asked.append({study.study_id for study in studies})
@@ -187,6 +254,7 @@ def test_stage_two_learns_from_annotators_and_errors_are_those_of_strangers(odd,
         return train_severity(studies, marks, *rest)
 
     monkeypatch.setattr(depth, "train_depth", spy_depth)
+    monkeypatch.setattr(points, "train_points", spy_points)
     monkeypatch.setattr(location.Locator, "locate", spy_locate)
     monkeypatch.setattr("bench.approaches.mil.approach.train_severity", spy_severity)
     approach("location.splits=2").fit(parts[0], make_context(tmp_path, odd.volumes))
@@ -195,8 +263,11 @@ def test_stage_two_learns_from_annotators_and_errors_are_those_of_strangers(odd,
     for split, strangers in enumerate(asked):
         assert strangers | taught[2 * split] == everyone
         assert not strangers & taught[2 * split]
+        assert all(len(studies) and not strangers & studies for studies in shown[2 * split : 2 * split + 2])
+    assert len(shown) == 4  # the sagittal network and the one for the recesses, of two splits
     true = read_marks(parts[0], lambda *_: None)
-    np.testing.assert_array_equal(trained_on[0].pixels, true.pixels)
+    for known in ("pixels", "slices", "series"):
+        np.testing.assert_array_equal(getattr(trained_on[0], known), getattr(true, known))
 
 
 def test_an_unknown_network_is_told_before_any_training(odd, parts, tmp_path, monkeypatch) -> None:

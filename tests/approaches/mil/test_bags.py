@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bench.approaches.mil.bags import STREAMS, collect, draw
 from bench.approaches.mil.config import Severity
 from bench.approaches.mil.marks import Marks
+from bench.targets import AXIAL_T2
 from bench.training.augmentation import ShiftScaleRotate
 from bench.training.crops import BLANK
 from bench.training.loop import Schedule
@@ -100,3 +103,68 @@ def test_one_recess_is_enough_for_the_canal_s_axial_bag(study) -> None:
     crops, _ = draw(bags(study, marks, "canal_axial"), ROW, config(), None, np.random.default_rng(0))
     assert crops.series.tolist() == [BLANK, BLANK, 10, BLANK, BLANK]
     assert np.isfinite(crops.matrices).all()
+
+
+@pytest.fixture
+def apart() -> Marks:
+    """Recesses of all levels marked on two slices each, two apart."""
+    marks = Marks.none(1)
+    for level in range(5):
+        marks.set(0, 15 + level, 10, 10 + 5 * level, (55, 45))
+        marks.set(0, 20 + level, 10, 12 + 5 * level, (35, 45))
+    return marks
+
+
+def test_the_canal_s_axial_bag_has_the_slices_of_the_recess_that_it_is_cropped_at(study, apart) -> None:
+    quiet = config(jitter=0.0, shift_slices=False)
+    of = bags(study, apart, "canal_axial")
+    random = np.random.default_rng(0)
+    frame = 90 / 512
+    seen = set()
+    for _ in range(30):
+        crops, marked = draw(of, ROW, quiet, None, random)
+        assert marked.tolist() == [2] * 5
+        seen |= {(float(x), int(row[2])) for x, row in zip(crops.matrices[:, 0, 2], crops.slices, strict=True)}
+    left, right = 55 - 20 * frame, 35 + 20 * frame
+    assert seen == {(x, first + 5 * level) for level in range(5) for x, first in ((left, 10), (right, 12))}
+    still, _ = draw(of, ROW, quiet, None, None)
+    assert still.slices[:, 2].tolist() == [11, 16, 21, 26, 31]  # midway
+
+
+def test_a_recess_on_another_axial_series_is_no_alternative(study, series_of, apart) -> None:
+    other = replace(study, series=(*study.series, series_of(11, AXIAL_T2, count=41, shape=(90, 90))))
+    for level in range(5):
+        apart.set(0, 20 + level, 11, 3, (35, 45))
+    of = collect([other], apart, STREAMS["canal_axial"], config())
+    for random in (None, np.random.default_rng(0)):
+        crops, _ = draw(of, ROW, config(jitter=0.0, shift_slices=False), None, random)
+        assert set(crops.series.tolist()) == {10}
+        assert crops.slices[:, 2].tolist() == [10, 15, 20, 25, 30]
+
+
+def test_a_side_at_random_is_drawn_a_level_and_does_not_depend_on_the_other_studies(study, series_of, apart) -> None:
+    either = config(canal_side="random")
+    studies = [
+        replace(study, series=(series_of(10 * number, AXIAL_T2, count=41, shape=(90, 90)),)) for number in range(1, 41)
+    ]
+    marks = Marks.none(len(studies))
+    for row in range(len(studies)):
+        for level in range(5):
+            marks.set(row, 15 + level, 10 * (row + 1), 10 + 5 * level, (55, 45))
+            marks.set(row, 20 + level, 10 * (row + 1), 12 + 5 * level, (35, 45))
+    of = collect(studies, marks, STREAMS["canal_axial"], either)
+
+    def on_the_right(rows: list[int]) -> np.ndarray:
+        crops, _ = draw(of, np.array(rows), either, None, None)
+        return (crops.slices[:, 2] - 10).reshape(len(rows), 5) - 5 * np.arange(5) == 2
+
+    together = on_the_right(list(range(40)))
+    assert 0.4 < together.mean() < 0.6
+    assert ((together.sum(axis=1) > 0) & (together.sum(axis=1) < 5)).mean() > 0.8  # not all levels alike
+    np.testing.assert_array_equal(together[[7]], on_the_right([7]))
+
+
+@pytest.mark.parametrize("size", [0, 4, -1])
+def test_a_bag_has_a_middle(size: int) -> None:
+    with pytest.raises(ValueError, match="give an odd number"):
+        config(bag=size)

@@ -17,6 +17,7 @@ from bench.approaches.mil.config import DepthNetwork
 from bench.approaches.mil.depth import find_chances, find_slices, tasks
 from bench.imaging.study import Series, Study
 from bench.targets import SAGITTAL_T2
+from bench.training.augmentation import ShiftScaleRotate
 
 CONFIG = DepthNetwork(pooling="slice", size=(64, 64), schedule={"epochs": 1, "batch_size": 1, "learning_rate": 1e-3})
 CANAL, FORAMINA = tasks(mirror=True)
@@ -40,12 +41,15 @@ def context(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
     class Blank:
         def __init__(self, config: DepthNetwork, context: Any) -> None:
-            self.config = config
+            self.config, self.crops = config, SimpleNamespace(device="cpu")
+
+        def matrices(self, stacks: list[depth.Stack]) -> np.ndarray:
+            return READER.matrices(self, stacks)  # type: ignore[arg-type]
 
         def depth(self, stacks: list[depth.Stack]) -> int:
             return READER.depth(self, stacks)  # type: ignore[arg-type]
 
-        def read(self, stacks: list[depth.Stack]) -> Tensor:
+        def read(self, stacks: list[depth.Stack], matrices: np.ndarray | None = None) -> Tensor:
             return torch.zeros(1, self.depth(stacks), 64, 64)
 
     monkeypatch.setattr(depth, "StackReader", Blank)
@@ -112,6 +116,21 @@ def test_a_training_batch_holds_series_of_one_depth_so_that_none_is_padded(
     assert all(sorted(number for batch in epoch for number in batch) == list(range(9)) for epoch in seen)
     assert all(len({min(counts[number], 32) for number in batch}) == 1 for batch in seen[0] + seen[1])
     assert seen[0] == seen[2] != seen[1]
+
+
+def test_a_point_that_a_change_moves_out_of_the_image_is_not_told(
+    series_of: Callable[..., Series], monkeypatch: pytest.MonkeyPatch, context: Any
+) -> None:
+    pixels = np.array([[40.0, 50.0], [2.0, 50.0]])  # of 80 x 100; the second lies at the edge
+    stack = depth.Stack(series_of(1, SAGITTAL_T2), False, np.array([3.0, 4.0]), pixels)
+    config = CONFIG.model_copy(update={"change": ShiftScaleRotate(shift=0.0, scale=0.0, rotate=0.0)})
+    batches = depth.StackBatches([stack], config, context, seed=0, symmetric=False)
+    moved = np.array([[0, 0, 8.0], [0, 0, 0]])
+    monkeypatch.setattr(depth, "shift_scale_rotate", lambda matrices, *_: matrices + moved)
+    true = batches.batch([stack], np.random.default_rng(0)).points[0]
+    np.testing.assert_allclose(true[:, 0], [(40 - 8 + 0.5) / 80, np.nan])
+    np.testing.assert_allclose(true[:, 1], [50.5 / 100, np.nan])
+    np.testing.assert_allclose(true[:, 2], [3.5 / 32, 4.5 / 32])
 
 
 def test_without_the_series_or_a_network_there_are_no_chances(study: Study, context: Any) -> None:

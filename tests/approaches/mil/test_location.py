@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bench.approaches.mil import depth
+from bench.approaches.mil import depth, location, points
 from bench.approaches.mil.config import Location
 from bench.approaches.mil.location import Locator, silent
+from bench.approaches.mil.marks import Marks
 from bench.errors import BenchError
 from bench.imaging.study import Series, Study
-from bench.targets import SAGITTAL_T1, SAGITTAL_T2
+from bench.targets import SAGITTAL_T1, SAGITTAL_T2, TARGETS
 
 SCHEDULE = {"epochs": 1, "batch_size": 1, "learning_rate": 1e-3}
 POINTS = {"backbone": "test_resnet", "size": (64, 64), "schedule": SCHEDULE}
@@ -71,3 +73,53 @@ def test_slices_cannot_be_found_together_by_a_network_that_tells_a_point() -> No
     point = {"schedule": SCHEDULE, "predicts": "point"}
     with pytest.raises(ValueError, match='together = true needs predicts = "slice"'):
         Location.model_validate({**CONFIG.model_dump(), "together": True, "more_depth": [point]})
+
+
+def taught_by(*targets: int, mirror: bool = False) -> list[str]:
+    marks = Marks.none(2)
+    for target in targets:
+        marks.set(1, target, 1, 0, (1.0, 1.0))
+    return [TARGETS[target].name for target in np.flatnonzero(location._taught(marks, mirror=mirror))]
+
+
+def test_what_no_training_study_shows_is_not_taught() -> None:
+    assert taught_by() == []
+    assert taught_by(0, 6) == [TARGETS[0].name, TARGETS[6].name]
+    assert taught_by(0, 6, mirror=True) == [TARGETS[target].name for target in (0, 6, 11)]
+    assert taught_by(17) == [TARGETS[target].name for target in range(15, 20)]  # one network for all levels
+    assert taught_by(17, mirror=True) == [TARGETS[target].name for target in range(15, 25)]
+
+
+def test_an_untaught_head_locates_nothing_and_that_is_noted(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    locator = Locator(CONFIG)
+    locator.taught[:] = [target not in (5, 20, 21, 22, 23, 24) for target in range(25)]
+    monkeypatch.setattr(locator, "ensemble", lambda *_: ["a network"])
+    slices = np.full((1, 25), np.nan)
+    slices[0, :15] = 5
+    monkeypatch.setattr(locator, "_find_slices", lambda *_: slices)
+
+    def find(models: Any, series: Any, *_: Any, axial: bool, **__: Any) -> np.ndarray:
+        return np.full((len(series), 2 if axial else 10, 2), 40.0)
+
+    monkeypatch.setattr(points, "find_points", find)
+    notes: list[str] = []
+    context: Any = None
+    marks = locator.locate([study], context, lambda _, text: notes.append(text))
+    np.testing.assert_array_equal(marks.known[0], locator.taught)
+    told = [text for text in notes if text.startswith("no training study has a point")]
+    assert len(told) == 2
+    assert TARGETS[5].name in told[0]
+    assert all(TARGETS[target].name in told[1] for target in range(20, 25))
+
+
+def test_of_several_series_of_a_kind_the_one_with_most_slices_is_looked_at_and_that_is_noted(
+    study: Study, series_of: Callable[..., Series]
+) -> None:
+    notes: list[str] = []
+    context: Any = None
+    twice = replace(study, series=(*study.series, series_of(21, SAGITTAL_T2, count=5)))
+    for one in (study, twice):
+        Locator(CONFIG).locate([one], context, lambda _, text: notes.append(text))
+    assert [text for text in notes if text.startswith("several")] == [
+        f"several {SAGITTAL_T2}: canal looked for in the one with most slices"
+    ]
