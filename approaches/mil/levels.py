@@ -1,4 +1,4 @@
-"""Stage 1c, first half: the axial slice of each level, by projecting sagittal points into the patient."""
+"""What sagittal points say of levels: the axial slice of each (stage 1c, first half), and whether all are in view."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.imaging.study import Series, Study
-from bench.targets import AXIAL_T2, LEVELS
+from bench.targets import AXIAL_T2, LEVELS, TARGETS
 
 from .marks import Marks, Note
 
 FAR_MM = 10.0
+CLOSE_MM = 12.0  # neighbouring discs lie about 30 mm apart
 
 
 def axial_slices(studies: Sequence[Study], marks: Marks, note: Note) -> list[list[tuple[Series, int] | None]]:
@@ -48,3 +49,14 @@ def _nearest(study: Study, world: np.ndarray, level: int, note: Note) -> tuple[S
     if distance > FAR_MM:
         note(study.study_id, f"nearest axial slice to {LEVELS[level]} is {distance:.0f} mm away")
     return series, index
+
+
+def note_crowded(studies: Sequence[Study], marks: Marks, note: Note) -> None:
+    """Note levels that were located nearly at one place: the networks place all five, also one that is out of view."""
+    world = marks.world(studies)
+    for first in (0, 5, 10):
+        gaps = np.linalg.norm(np.diff(world[:, first : first + len(LEVELS)], axis=1), axis=2)  # (N, 4)
+        for row, level in np.argwhere(gaps < CLOSE_MM):
+            upper, lower = (TARGETS[first + level + step].name for step in (0, 1))
+            apart = f"{gaps[row, level]:.0f} mm apart"
+            note(studies[row].study_id, f"{upper} and {lower} located {apart}: one of them may be out of view")

@@ -23,7 +23,7 @@ from . import depth, points, shifts
 from .agreement import outvote, usual_offsets
 from .breadth import comparable, slices_together, usual_breadths
 from .config import Location
-from .levels import axial_slices
+from .levels import axial_slices, note_crowded
 from .marks import Marks, Note, read_marks
 from .pointnet import build as build_points
 from .views import main_series
@@ -140,6 +140,7 @@ class Locator:
         if self.config.agreement is not None:
             for row, target in outvote(studies, marks, self.offsets, self.config.agreement):
                 note(studies[row].study_id, f"{TARGETS[target].name} moved to where the level's other points put it")
+        note_crowded(studies, marks, note)
         self._locate_axial(studies, marks, context, note, only)
         return marks
 

@@ -13,6 +13,7 @@ import pytest
 
 from bench.approaches.mil import depth, location, points
 from bench.approaches.mil.config import Location
+from bench.approaches.mil.levels import note_crowded
 from bench.approaches.mil.location import Locator, silent
 from bench.approaches.mil.marks import Marks
 from bench.errors import BenchError
@@ -123,3 +124,13 @@ def test_of_several_series_of_a_kind_the_one_with_most_slices_is_looked_at_and_t
     assert [text for text in notes if text.startswith("several")] == [
         f"several {SAGITTAL_T2}: canal looked for in the one with most slices"
     ]
+
+
+def test_levels_located_nearly_at_one_place_are_noted(study: Study) -> None:
+    marks = Marks.none(1)
+    for level, y in enumerate((5, 10, 30, 50, 70)):  # pixels of 2 mm
+        marks.set(0, level, 20, 5, (40, y))
+        marks.set(0, 5 + level, 30, 8, (40, 20 * level))
+    notes: list[str] = []
+    note_crowded([study], marks, lambda _, text: notes.append(text))
+    assert notes == [f"{TARGETS[0].name} and {TARGETS[1].name} located 10 mm apart: one of them may be out of view"]
