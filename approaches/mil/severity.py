@@ -165,7 +165,10 @@ def train_severity(
 
 
 def class_shares_alone(model: SeverityNet, grades: NDArray[np.int8]) -> SeverityNet:
-    """The network that looks at nothing: its grades are the weighted class shares of the training labels."""
+    """The network that looks at nothing: its grades are the weighted class shares of the training labels.
+
+    By level where it has a level bias, which `start_bias` has set to them; else over all levels.
+    """
     for one, head in model.heads.items():
         assert isinstance(head, nn.Linear)
         nn.init.zeros_(head.weight)
