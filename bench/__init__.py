@@ -20,11 +20,11 @@ if (_CHECKOUT / "pyproject.toml").is_file() and (_CHECKOUT / "approaches").is_di
 # Public name -> module. Imported on first use, so that `import bench` and `bench --help` stay fast.
 _PUBLIC = {
     "Approach": "bench.approach",
-    "Cohort": "bench.cohort",
+    "Cohort": "bench.data.cohort",
     "Context": "bench.approach",
     "DataSet": "bench.dataset",
     "Predictions": "bench.approach",
-    "Report": "bench.reporting",
+    "Report": "bench.report",
     "Series": "bench.imaging.study",
     "Study": "bench.imaging.study",
     "TARGETS": "bench.targets",

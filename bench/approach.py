@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from bench.cohort import Cohort
+    from bench.data.cohort import Cohort
     from bench.imaging.volumes import Volumes
 
 

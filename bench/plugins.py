@@ -23,7 +23,7 @@ from bench.errors import BenchError, UsageError, unknown
 CONTRACTS = {
     "approaches": ("bench.approach", "Approach"),
     "datasets": ("bench.dataset", "DataSet"),
-    "reports": ("bench.reporting", "Report"),
+    "reports": ("bench.report", "Report"),
 }
 _SINGULAR = {"approaches": "approach", "datasets": "data set", "reports": "report"}
 

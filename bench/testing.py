@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from bench import configuration, plugins
+from bench import plugins
 from bench.approach import Approach, Predictions
-from bench.cohort import Cohort
-from bench.context import JobContext
+from bench.data.cohort import Cohort
+from bench.data.load import Opened, open_dataset
 from bench.imaging.volumes import Volumes
-from bench.opening import Opened, open_dataset
-from bench.predictions import EVIDENCE_COLUMNS, PredictionError, checked, write_predictions
+from bench.jobs import config as configuration
+from bench.jobs.context import JobContext
+from bench.jobs.predictions import EVIDENCE_COLUMNS, PredictionError, checked, write_predictions
 from bench.targets import POINT_COLUMNS, POINT_TARGET_INDEX
 
 SMOKE_PRESET = "smoke"
@@ -38,7 +39,7 @@ def make_context(
 
     Args:
         folder: where the job may write; made if absent.
-        volumes: the pixels, from `open_phantom` or `bench.opening.open_dataset`.
+        volumes: the pixels, from `open_phantom` or `bench.data.load.open_dataset`.
         approach: the approach's name.
         seed: base seed.
         threads: how many threads may be used.

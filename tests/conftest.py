@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.imaging.study import Series, Study
+from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
+
 PLUGINS = Path(__file__).parent / "plugins"
 
 
@@ -71,11 +74,11 @@ def _fill_store(
         failed: the same of jobs that failed.
     """
     from bench.approach import Predictions
-    from bench.folds import fold_csv, fold_hash, make_folds
-    from bench.jobs import Job
-    from bench.predictions import predictions_frame, write_predictions
-    from bench.storage import write_json, write_text
-    from bench.store import FAILED, FLOOR, RESULT, finish, write_job
+    from bench.data.folds import fold_csv, fold_hash, make_folds
+    from bench.files.atomic import write_json, write_text
+    from bench.jobs.job import Job
+    from bench.jobs.predictions import predictions_frame, write_predictions
+    from bench.jobs.store import FAILED, FLOOR, RESULT, finish, write_job
     from bench.targets import SEVERITIES, TARGET_NAMES
 
     random = np.random.default_rng(7)
@@ -110,3 +113,56 @@ def _fill_store(
             made = {"threads": 2, "hardware": {"device": "cpu"}, "command": f"bench run --approach {approach}"}
             write_json(folder / RESULT, {"schema_version": 1, "status": "done", **cost, **made})
             finish(folder)
+
+
+SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
+AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+
+
+def make_series(
+    series_id: int,
+    description: str,
+    *,
+    count: int = 11,
+    shape: tuple[int, int] = (100, 80),
+    spacing: float = 2.0,
+    gap: float = 4.0,
+    directions: tuple | None = None,
+    position: tuple[float, float, float] | None = None,
+) -> Series:
+    """Parallel slices around the origin: sagittal ones step to the patient's left, axial ones to the feet."""
+    axial = description == AXIAL_T2
+    directions = directions or (AXIAL if axial else SAGITTAL)
+    step = np.array([0.0, 0.0, -gap]) if axial else np.array([gap, 0.0, 0.0])
+    across, down = (np.array(one) for one in directions)
+    corner = -(shape[1] - 1) / 2 * spacing * across - (shape[0] - 1) / 2 * spacing * down
+    first = corner - (count - 1) / 2 * step if position is None else np.array(position)
+    return Series(
+        study_id=1,
+        series_id=series_id,
+        description=description,
+        instance_numbers=np.arange(count, 0, -1),
+        positions=first + np.arange(count)[:, None] * step,
+        orientations=np.tile(np.array(directions), (count, 1, 1)),
+        spacings=np.full((count, 2), spacing),
+        shapes=np.tile(shape, (count, 1)),
+        thickness_mm=gap,
+    )
+
+
+@pytest.fixture
+def series_of() -> Callable[..., Series]:
+    return make_series
+
+
+@pytest.fixture
+def study() -> Study:
+    """Sagittal T2 (20), Sagittal T1 (30) and one axial series (10) with a common centre at the origin."""
+    return Study(
+        1,
+        (
+            make_series(10, AXIAL_T2, count=41, shape=(90, 90)),
+            make_series(20, SAGITTAL_T2),
+            make_series(30, SAGITTAL_T1),
+        ),
+    )

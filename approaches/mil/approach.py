@@ -9,17 +9,17 @@ import numpy as np
 from torch import nn
 
 from bench.approach import Approach, Context, Predictions
-from bench.cohort import Cohort
+from bench.data.cohort import Cohort
+from bench.data.keypoints import read_keypoints
 from bench.errors import BenchError
 from bench.targets import SERIES_DESCRIPTIONS
+from bench.training.attention_table import evidence_table
 from bench.training.backbones import encoder, require_name
 from bench.training.checkpoints import load_model, save_model
 from bench.training.precision import settle
 
 from .config import MILConfig
-from .evidence import evidence_table
 from .location import Locator
-from .marks import read_marks
 from .model import SeverityNet
 from .severity import condition_sets, grade, train_severity
 
@@ -53,7 +53,7 @@ class MIL(Approach):
 
         folder = context.stage("location", location.model_dump(mode="json"), train, build)
         self.locator = Locator.load(folder, location, context.device)
-        marks = read_marks(train, context.note)
+        marks = read_keypoints(train, context.note)
         for number in range(len(self.config.severity.networks)):
             for conditions in condition_sets(self.config.severity):
                 self.networks[number, conditions] = train_severity(
@@ -72,7 +72,7 @@ class MIL(Approach):
         if self.locator is None:
             raise BenchError("mil has to be fitted or loaded before it can predict.")
         located = self.locator.locate(studies.studies, context, context.note)
-        marks = located if studies.points is None else read_marks(studies, context.note).completed_by(located)
+        marks = located if studies.points is None else read_keypoints(studies, context.note).completed_by(located)
         models = [(conditions, settle(model, context.device)) for (_, conditions), model in self.networks.items()]
         probabilities, looks = grade(models, studies.studies, marks, self.config.severity, context)
         return Predictions(

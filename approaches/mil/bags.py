@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.keypoints import Keypoints
 from bench.imaging.study import Series, Study
 from bench.targets import LEVELS
 from bench.training.augmentation import shift_scale_rotate
 from bench.training.crops import BLANK, Crops
+from bench.training.windows import around, pixels_per_unit
 
-from . import shifts
+from . import slice_errors
 from .config import Severity, Window
-from .marks import Marks
-from .views import around, pixels_per_unit
 
 LEFT, RIGHT, MIDDLE = 0, 1, 2
 
@@ -79,7 +79,7 @@ class Bags:
     reverse: NDArray[np.bool_]
 
 
-def collect(studies: Sequence[Study], marks: Marks, stream: Stream, config: Severity) -> Bags:
+def collect(studies: Sequence[Study], marks: Keypoints, stream: Stream, config: Severity) -> Bags:
     """The bags of a stream at the points of some studies."""
     window: Window = getattr(config.windows, stream.name)
     canal = stream.name == "canal_axial"
@@ -124,7 +124,7 @@ def collect(studies: Sequence[Study], marks: Marks, stream: Stream, config: Seve
 
 
 def _canal_maps(
-    series: Series, marks: Marks, row: int, options: list[int], window: Window, level: int
+    series: Series, marks: Keypoints, row: int, options: list[int], window: Window, level: int
 ) -> NDArray[np.float64]:
     """(3, 2, 3) maps of the canal's axial window around the left recess, the right one, and midway."""
     maps = np.full((3, 2, 3), np.nan)
@@ -168,8 +168,8 @@ def draw(
         matrices[:, :, 2] += random.uniform(-config.jitter, config.jitter, size=(count, 2)) * frames
         matrices = shift_scale_rotate(matrices, config.change, random)
         if missed is not None and config.shift_slices:
-            moved = shifts.draw(missed, count, random)
-    slices, marked = shifts.bag_slices(centres, moved, lengths, config.bag)
+            moved = slice_errors.draw(missed, count, random)
+    slices, marked = slice_errors.bag_slices(centres, moved, lengths, config.bag)
     reverse = np.tile(bags.reverse, len(rows))
     slices = np.where(reverse[:, None], slices[:, ::-1], slices)
     marked = np.where(reverse & (marked >= 0), config.bag - 1 - marked, marked)

@@ -10,11 +10,9 @@ from bench.approach import Config
 from bench.training.augmentation import BrightnessContrast, ShiftScaleRotate
 from bench.training.backbones import Pretrained
 from bench.training.loop import Schedule
+from bench.training.windows import WHOLE, Extent, Window
 
 Size = tuple[int, int]
-Extent = tuple[float, float, float, float]
-"""A part of a slice: left, right, top and bottom as shares 0..1 of its width and height."""
-WHOLE: Extent = (0.0, 1.0, 0.0, 1.0)
 
 
 class DepthNetwork(Config):
@@ -138,25 +136,6 @@ class Location(Config):
     def all_axial(self) -> tuple[PointNetwork, ...]:
         """The ensemble of stage 1c."""
         return (self.axial, *self.more_axial)
-
-
-class Window(Config):
-    """A crop around a point.
-
-    Attributes:
-        reach: how far it goes from the point to the image's left, right, top and bottom. On axial images these are for
-            the patient's right side, whose recess lies on the image's left; for the left side left and right swap.
-        unit: ``px512``: pixels after the slice has been resized to 512 x 512, or ``mm``.
-        size: (H, W) of the output.
-        inward: how far the window of the canal's axial stream moves from the recess towards the midline.
-        lower: how far L5/S1's window moves down the image (the write-up's "window moved").
-    """
-
-    reach: tuple[float, float, float, float]
-    unit: Literal["px512", "mm"] = "px512"
-    size: Size
-    inward: float = 0.0
-    lower: float = 0.0
 
 
 class Windows(Config):

@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bench.approach import Context
-from bench.cohort import Cohort
+from bench.data.cohort import Cohort
+from bench.data.keypoints import Keypoints, Note, read_keypoints
 from bench.errors import BenchError
+from bench.files.atomic import read_json, write_json
 from bench.imaging.study import Study
-from bench.storage import read_json, write_json
 from bench.targets import TARGETS
 from bench.training.checkpoints import load_model, save_model
 from bench.training.precision import settle
+from bench.training.windows import main_series
 
-from . import depth, points, shifts
-from .agreement import outvote, usual_offsets
-from .breadth import comparable, slices_together, usual_breadths
+from . import point_stage, slice_errors, slice_stage
+from .axial_slices import axial_slices, note_crowded
 from .config import Location
-from .levels import axial_slices, note_crowded
-from .marks import Marks, Note, read_marks
+from .joint_slices import comparable, slices_together, usual_breadths
+from .outlier_check import outvote, usual_offsets
 from .pointnet import build as build_points
-from .views import main_series
 
 SCHEMA_VERSION = 4
 # Which networks are for what, beside those for canal or foramina alone.
@@ -41,15 +41,15 @@ class Locator:
     Attributes:
         config: what they are.
         networks: every trained network by key; one that had nothing to learn from is absent.
-        shifts: by what stage 1 misses the marked slice, see `shifts.frequencies`.
-        offsets: how canal and foramina of a level usually lie, see `agreement.usual_offsets`.
-        breadths: how far apart they usually lie, see `breadth.usual_breadths`.
+        shifts: by what stage 1 misses the marked slice, see `slice_errors.frequencies`.
+        offsets: how canal and foramina of a level usually lie, see `outlier_check.usual_offsets`.
+        breadths: how far apart they usually lie, see `joint_slices.usual_breadths`.
         taught: (25,) which targets' points the training studies have at all; no other is located.
     """
 
     def __init__(self, config: Location) -> None:
         self.config = config
-        self.tasks = {task.name: task for task in depth.tasks(config.mirror)}
+        self.tasks = {task.name: task for task in slice_stage.tasks(config.mirror)}
         self.networks: dict[Key, nn.Module] = {}
         self.shifts: dict[str, list[float]] = {}
         self.offsets = np.full((5, 3, 2), np.nan)
@@ -62,30 +62,30 @@ class Locator:
         Offsets and breadths are medians over all training studies, hold-outs included.
         """
         misses: dict[str, list[int]] = {}
-        marks = read_marks(train, silent)
+        marks = read_keypoints(train, silent)
         self.offsets, self.breadths = usual_offsets(train.studies, marks), usual_breadths(train.studies, marks)
         self.taught = _taught(marks, mirror=self.config.mirror)
         for split, (inner, hold_out) in enumerate(splits(self.config, train, context)):
             self._fit_split(split, inner, context)
             found = self.locate(hold_out.studies, context, silent, only=split)
-            true = read_marks(hold_out, silent)
-            for kind, values in shifts.misses(true, found).items():
+            true = read_keypoints(hold_out, silent)
+            for kind, values in slice_errors.misses(true, found).items():
                 misses.setdefault(kind, []).extend(values)
-        self.shifts = {kind: shifts.frequencies(misses.get(kind, ())) for kind in shifts.KINDS}
+        self.shifts = {kind: slice_errors.frequencies(misses.get(kind, ())) for kind in slice_errors.KINDS}
 
     def _fit_split(self, split: int, train: Cohort, context: Context) -> None:
-        marks = read_marks(train, silent)
+        marks = read_keypoints(train, silent)
         for key in self.keys(split):
             _, part, kind, number = key
             stage = name(key)
             if kind == "depth":
-                model = depth.train_depth(
+                model = slice_stage.train_depth(
                     train.studies, marks, self.tasks[part], self.config.all_depth[number], context, stage
                 )
             elif part == RECESSES:
-                slides = points.axial_slides(train.studies, marks)
+                slides = point_stage.axial_slides(train.studies, marks)
                 config = self.config.all_axial[number]
-                model = points.train_points(
+                model = point_stage.train_points(
                     slides, config, context, stage, points=2, axial=True, flip=self.config.mirror
                 )
             else:
@@ -93,10 +93,10 @@ class Locator:
                 slides = [
                     slide
                     for task, firsts in heads.items()
-                    for slide in points.sagittal_slides(train.studies, marks, self.tasks[task], firsts)
+                    for slide in point_stage.sagittal_slides(train.studies, marks, self.tasks[task], firsts)
                 ]
                 config, count = self.config.all_sagittal[number], _count(heads)
-                model = points.train_points(slides, config, context, stage, points=count, axial=False, flip=False)
+                model = point_stage.train_points(slides, config, context, stage, points=count, axial=False, flip=False)
             if model is not None:
                 self.networks[key] = model
 
@@ -105,7 +105,7 @@ class Locator:
         heads: dict[str, list[int]] = {}
         start = 0
         for task in self.tasks if part == SAGITTAL else (part,):
-            count = len(points.sides(self.tasks[task]))
+            count = len(point_stage.sides(self.tasks[task]))
             heads[task] = [start if self.config.mirror else start + 5 * side for side in range(count)]
             start = max(heads[task]) + 5
         return heads
@@ -131,9 +131,9 @@ class Locator:
             if key[1:3] == (part, kind) and only in (None, key[0])
         ]
 
-    def locate(self, studies: Sequence[Study], context: Context, note: Note, *, only: int | None = None) -> Marks:
+    def locate(self, studies: Sequence[Study], context: Context, note: Note, *, only: int | None = None) -> Keypoints:
         """All points of some studies that can be located; what is missing or assumed is noted."""
-        marks = Marks.none(len(studies))
+        marks = Keypoints.none(len(studies))
         found = self._find_slices(studies, context, note, only)
         for part in self.tasks:
             self._locate_sagittal(part, found, studies, marks, context, note, only)
@@ -150,9 +150,9 @@ class Locator:
         """(N, 25) the slices of canal and foramina; NaN where the series is missing or no network tells."""
         parts = [(task, self.ensemble(part, "depth", only)) for part, task in self.tasks.items()]
         if not self.config.together:
-            each = [depth.find_slices(networks, studies, task, context) for task, networks in parts]
+            each = [slice_stage.find_slices(networks, studies, task, context) for task, networks in parts]
             return np.where(np.isnan(each[0]), each[1], each[0])
-        chances = [depth.find_chances(networks, studies, task, context) for task, networks in parts]
+        chances = [slice_stage.find_chances(networks, studies, task, context) for task, networks in parts]
         found = np.full((len(studies), 25), np.nan)
         for row, study in enumerate(studies):
             canal, foramina = (main_series(study, task.description) for task, _ in parts)
@@ -166,7 +166,7 @@ class Locator:
         part: str,
         found: NDArray[np.float64],
         studies: Sequence[Study],
-        marks: Marks,
+        marks: Keypoints,
         context: Context,
         note: Note,
         only: int | None,
@@ -184,7 +184,7 @@ class Locator:
                 note(study.study_id, f"several {task.description}: {part} looked for in the one with most slices")
             if untaught:
                 note(study.study_id, untaught)
-            for head, side in zip(heads, points.sides(task), strict=True):
+            for head, side in zip(heads, point_stage.sides(task), strict=True):
                 targets = list(side.targets)
                 slices = found[row, targets]
                 if np.isnan(slices).any():
@@ -194,7 +194,7 @@ class Locator:
                 views.append((row, side, series, int(np.median(slices)), head))
         if not networks or not views:
             return
-        pixels = points.find_points(
+        pixels = point_stage.find_points(
             networks,
             [view[2] for view in views],
             [view[3] for view in views],
@@ -215,10 +215,10 @@ class Locator:
         return f"no training study has a point of {', '.join(names)}: not located, bags blank"
 
     def _locate_axial(
-        self, studies: Sequence[Study], marks: Marks, context: Context, note: Note, only: int | None
+        self, studies: Sequence[Study], marks: Keypoints, context: Context, note: Note, only: int | None
     ) -> None:
         networks = self.ensemble(RECESSES, "points", only)
-        untaught = self._untaught([*points.LEFT_RECESSES, *points.RIGHT_RECESSES])
+        untaught = self._untaught([*point_stage.LEFT_RECESSES, *point_stage.RIGHT_RECESSES])
         places = []  # row, level, series, slice
         for row, chosen in enumerate(axial_slices(studies, marks, note)):
             if untaught and studies[row].axial_t2:
@@ -226,7 +226,7 @@ class Locator:
             places += [(row, level, *place) for level, place in enumerate(chosen) if place is not None]
         if not networks or not places:
             return
-        pixels = points.find_points(
+        pixels = point_stage.find_points(
             networks, [place[2] for place in places], [place[3] for place in places], context, axial=True
         )
         for (row, level, series, index), pair in zip(places, pixels, strict=True):
@@ -271,12 +271,12 @@ class Locator:
     def _untrained(self, key: Key) -> nn.Module:
         _, part, kind, number = key
         if kind == "depth":
-            return depth.build(self.config.all_depth[number], self.tasks[part])
+            return slice_stage.build(self.config.all_depth[number], self.tasks[part])
         axial = part == RECESSES
         config = (self.config.all_axial if axial else self.config.all_sagittal)[number].model_copy(
             update={"pretrained": False}
         )
-        channels = 1 if axial else 2 * points.SAGITTAL_NEIGHBOURS + 1
+        channels = 1 if axial else 2 * point_stage.SAGITTAL_NEIGHBOURS + 1
         return build_points(config, channels=channels, points=2 if axial else _count(self._heads(part)))
 
 
@@ -298,7 +298,7 @@ def _count(heads: dict[str, list[int]]) -> int:
     return max(first for firsts in heads.values() for first in firsts) + 5
 
 
-def _taught(marks: Marks, *, mirror: bool) -> NDArray[np.bool_]:
+def _taught(marks: Keypoints, *, mirror: bool) -> NDArray[np.bool_]:
     """(25,) which targets have a point in any study. Mirrored, foramina of one side teach those of the other.
 
     The network for the recesses sees both sides of a level, and every level alike.

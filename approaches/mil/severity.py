@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.approach import Context
+from bench.data.keypoints import Keypoints
 from bench.imaging.study import Study
-from bench.stats import prior_probabilities
+from bench.metric.prior import prior_probabilities
 from bench.targets import CONDITIONS, MISSING, TARGETS
+from bench.training.attention_table import Look, empty_look
 from bench.training.augmentation import brightness_contrast
-from bench.training.crops import BLANK, CropReader, Crops
+from bench.training.crops import CropReader, Crops
 from bench.training.loop import train
 from bench.training.losses import marked_slice_loss, severity_loss
 from bench.training.precision import autocast, settle
 
 from .bags import CONDITION_STREAMS, STREAMS, collect, draw
 from .config import Severity
-from .marks import Marks
 from .model import Grades, SeverityNet
 
 # condition -> indices of its targets
@@ -42,7 +43,7 @@ class BagReader:
     """Finds and reads the bags of some studies at some points."""
 
     def __init__(
-        self, studies: Sequence[Study], marks: Marks, config: Severity, streams: Sequence[str], context: Context
+        self, studies: Sequence[Study], marks: Keypoints, config: Severity, streams: Sequence[str], context: Context
     ) -> None:
         self.config, self.device = config, context.device
         self.bags = {name: collect(studies, marks, STREAMS[name], config) for name in streams}
@@ -138,7 +139,7 @@ def condition_sets(config: Severity) -> tuple[tuple[str, ...], ...]:
 
 def train_severity(
     studies: Sequence[Study],
-    marks: Marks,
+    marks: Keypoints,
     grades: NDArray[np.int8],
     missed: Mapping[str, Sequence[float]],
     config: Severity,
@@ -186,20 +187,11 @@ def start_bias(bias: nn.Parameter, grades: NDArray[np.int8], conditions: Sequenc
         bias.data[row] = torch.from_numpy(logs[TARGETS_OF[condition][:5]])
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Where the networks looked: the slices (N, 25, S) of one stream's bags and their mean attention (N, 25, S)."""
-
-    series: NDArray[np.int64]  # (N, 25), BLANK where the bag is blank
-    slices: NDArray[np.int64]
-    weights: NDArray[np.float64]
-
-
 @torch.inference_mode()
 def grade(
     models: Sequence[tuple[tuple[str, ...], nn.Module]],
     studies: Sequence[Study],
-    marks: Marks,
+    marks: Keypoints,
     config: Severity,
     context: Context,
     *,
@@ -232,12 +224,6 @@ def grade(
         looks += found.values()
     probabilities = sums / counts[None, :, None]
     return probabilities / probabilities.sum(axis=2, keepdims=True), looks
-
-
-def empty_look(studies: int, bag: int) -> Look:
-    """Nothing looked at yet."""
-    shape = (studies, len(TARGETS))
-    return Look(np.full(shape, BLANK), np.full((*shape, bag), BLANK), np.zeros((*shape, bag)))
 
 
 def _keep(

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from bench.approach import Approach, Context, Predictions
-from bench.cohort import Cohort
-from bench.stats import prior_probabilities
+from bench.data.cohort import Cohort
+from bench.metric.prior import prior_probabilities
 from bench.targets import TARGETS
 
 

@@ -48,7 +48,7 @@ def _plugins(kind: str, paths: tuple[Path, ...]) -> list[dict[str, Any]]:
 
 
 def _presets(kind: str, plugin: Any, cls: Any) -> list[str]:
-    from bench.configuration import presets
+    from bench.jobs.config import presets
 
     if kind == "approaches":
         return sorted(presets(plugin))
@@ -56,7 +56,7 @@ def _presets(kind: str, plugin: Any, cls: Any) -> list[str]:
 
 
 def _runs(root: Path) -> list[dict[str, Any]]:
-    from bench.store import stored_jobs
+    from bench.jobs.store import stored_jobs
 
     return [
         {

@@ -12,7 +12,7 @@ from bench.cli.options import PathType, plugin_paths
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.store import StoredJob
+    from bench.jobs.store import StoredJob
 
 
 @click.command(short_help="Compare everything in a store on one page.")
@@ -44,7 +44,7 @@ def command(runs: tuple[Path, ...], output: Path | None, as_json: bool, name: st
 
 def _jobs(roots: tuple[Path, ...]) -> list[StoredJob]:
     """The jobs below these folders, each once."""
-    from bench.store import stored_jobs
+    from bench.jobs.store import stored_jobs
 
     found: dict[Path, StoredJob] = {}
     for root in roots:

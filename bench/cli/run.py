@@ -15,7 +15,8 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.runner import Outcome, Prepared, Request, State
+    from bench.jobs.plan import Prepared, Request, State
+    from bench.jobs.runner import Outcome
 
 words = Listed(str, "names")
 integers = Listed(int, "whole numbers")
@@ -60,8 +61,9 @@ def command(**options: Any) -> int:
     """
     from rich.console import Console
 
-    from bench.console import Screen
-    from bench.runner import prepare, run, survey, to_do
+    from bench.console.screen import Screen
+    from bench.jobs.plan import prepare, survey, to_do
+    from bench.jobs.runner import run
 
     console = Console()
     request = _request(options)
@@ -82,7 +84,7 @@ def command(**options: Any) -> int:
 
 
 def _request(options: dict[str, Any]) -> Request:
-    from bench.runner import Request
+    from bench.jobs.plan import Request
 
     if options["force"] and options["only_missing"]:
         raise UsageError("--force and --only-missing contradict each other: choose one.")
@@ -141,8 +143,8 @@ def _say_states(console: Console, states: list[State]) -> None:
 
 def _show_result(console: Console, prepared: Prepared, outcome: Outcome, request: Request) -> None:
     from bench.comparison import compare
-    from bench.console_table import result_table
-    from bench.store import read_job
+    from bench.console.result_table import result_table
+    from bench.jobs.store import read_job
 
     wanted = [read_job(job.folder_in(request.out)) for job in prepared.jobs]
     finished = [job for job in wanted if job is not None and job.status == "done"]

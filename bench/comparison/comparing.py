@@ -13,14 +13,15 @@ import numpy as np
 from bench.comparison.pooled import Pooled, Split, pool, prior_terms, read_split
 from bench.comparison.resampling import Resampled
 from bench.comparison.results import ApproachResult, Comparison, Difference, Estimate, FoldScore, Unfinished
+from bench.comparison.statistics import RESAMPLES, PairedDifference, holm, interval, paired_difference
 from bench.comparison.wording import comparison_notes, labels, result_notes
 from bench.errors import UsageError
-from bench.localisation import ConditionLocalisation
-from bench.localisation import pooled as pooled_localisation
+from bench.files.atomic import read_json
+from bench.jobs.store import FAILED, StoredJob
 from bench.metric import PARTS, StudyTerms, reduce, reduce_parts
-from bench.stats import RESAMPLES, PairedDifference, holm, interval, paired_difference, skill
-from bench.storage import read_json
-from bench.store import FAILED, StoredJob
+from bench.metric.localisation import ConditionLocalisation
+from bench.metric.localisation import pooled as pooled_localisation
+from bench.metric.prior import skill
 
 PRIOR = -1  # where the prior stands among the approaches that are resampled
 

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.cohort import grades_of
+from bench.data.cohort import grades_of
 from bench.errors import DataError
+from bench.files.atomic import read_json
+from bench.jobs.predictions import read_predictions
+from bench.jobs.store import FLOOR, PREDICTIONS, StoredJob
 from bench.metric import StudyTerms, study_terms
-from bench.predictions import read_predictions
-from bench.stats import prior_probabilities
-from bench.storage import read_json
-from bench.store import FLOOR, PREDICTIONS, StoredJob
+from bench.metric.prior import prior_probabilities
 
 TRUE_POINTS = "predictions_true_points.csv"
 

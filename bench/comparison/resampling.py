@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.comparison.statistics import bootstrap_scores
 from bench.metric import StudyTerms
-from bench.stats import bootstrap_scores
 
 
 class Resampled:

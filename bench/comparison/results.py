@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.localisation import ConditionLocalisation
-from bench.stats import PairedDifference
-from bench.store import StoredJob
+from bench.comparison.statistics import PairedDifference
+from bench.jobs.store import StoredJob
+from bench.metric.localisation import ConditionLocalisation
 
 SIGNIFICANCE = 0.05
 

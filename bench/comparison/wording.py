@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bench.comparison.pooled import Pooled
 from bench.comparison.results import ApproachResult
-from bench.jobs import changed_parts
+from bench.jobs.fingerprint import changed_parts
 
 ONE_SEED = (
     "Trained with one seed: intervals and differences hold for these trained models, not for the approaches, "

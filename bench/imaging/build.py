@@ -10,11 +10,11 @@ from pathlib import Path
 from bench.errors import DataError
 from bench.imaging.assembly import assemble
 from bench.imaging.cache import READER_VERSION, SCHEMA_VERSION, Record, checksum, locked, record_of, write_series
-from bench.imaging.dicom import Header, header_of
+from bench.imaging.dicom.header import Header, header_of
+from bench.imaging.dicom.parsing import open_file
+from bench.imaging.dicom.pixels import Pixels, decode
 from bench.imaging.faults import Fault, NotDicom, UnreadableImage
 from bench.imaging.layout import SeriesFiles
-from bench.imaging.parsing import open_file
-from bench.imaging.pixels import Pixels, decode
 from bench.imaging.slices import Slice
 from bench.imaging.values import Stack, common_units, percentiles
 

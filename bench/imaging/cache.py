@@ -14,13 +14,15 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.dataset import Progress
 from bench.imaging.study import Series
+
+if TYPE_CHECKING:
+    from bench.dataset import Progress
 
 # Raised whenever the reader gives other pixels, another order or another geometry than before.
 READER_VERSION = 1

@@ -8,15 +8,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.dataset import Progress
 from bench.errors import BenchError
 from bench.imaging.build import IMAGE_SUFFIXES
-from bench.imaging.dicom import Header, read_header
+from bench.imaging.dicom.header import Header, read_header
 from bench.imaging.faults import Fault, NotDicom, UnreadableImage
 from bench.imaging.kinds import kind_of
 from bench.imaging.layout import SeriesFiles
 from bench.imaging.workers import Failure, run_isolated
+
+if TYPE_CHECKING:
+    from bench.dataset import Progress
 
 _FILES_A_TASK = 64
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.imaging.dicom import Header
+from bench.imaging.dicom.header import Header
 from bench.imaging.geometry import orientation_name
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.dataset import Progress
 from bench.errors import BenchError, DataError
 from bench.imaging.cache import Record, locked, read_index, read_record, series_of, write_index
 from bench.imaging.faults import Fault
@@ -17,6 +16,9 @@ from bench.imaging.layout import IMAGES, Layout, SeriesFiles, scan
 from bench.imaging.study import Study
 from bench.imaging.volumes import Volumes
 from bench.imaging.workers import Failure, run_isolated
+
+if TYPE_CHECKING:
+    from bench.dataset import Progress
 
 _ABSENT = "is in the series table, but there is no such folder with files"
 

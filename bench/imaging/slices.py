@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bench.imaging.dicom import Frame
+from bench.imaging.dicom.header import Frame
 from bench.imaging.geometry import FloatArray
 
 # Slices whose normals differ by less belong to one block of parallel slices.

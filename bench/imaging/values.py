@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.imaging.pixels import Pixels
+from bench.imaging.dicom.pixels import Pixels
 from bench.imaging.slices import Slice
 
 # The slices of a series, each (H, W), all of one shape and of one unsigned type.

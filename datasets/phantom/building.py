@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.dataset import Progress
 from bench.errors import DataError, UsageError
-from bench.locks import Lock
+from bench.files.locks import Lock
 
 from .files import write_study
 from .presets import VERSION, Preset, parse_preset

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.data.load import check_folder
+from bench.data.tables import LABELS, POINTS, SERIES, table_path
 from bench.dataset import DataSet, Progress
 from bench.errors import UsageError
-from bench.opening import check_folder
-from bench.tables import LABELS, POINTS, SERIES, table_path
 
 from .faults import EXCLUDED, KNOWN
 

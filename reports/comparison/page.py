@@ -9,9 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import bench
 from bench.comparison import Comparison
-from bench.console_table import duration, megabytes, p_text
-from bench.reporting import Report
-from bench.storage import write_text
+from bench.comparison.formatting import duration, megabytes, p_text
+from bench.files.atomic import write_text
+from bench.report import Report
 
 from .curves import training_curves
 from .figures import cost, differences, overview, parts
@@ -25,7 +25,7 @@ class ComparisonReport(Report):
     """Tables and figures of all approaches on one page; the default report."""
 
     def write(self, comparisons: Sequence[Comparison], output: Path) -> None:
-        """Write the page; see `bench.reporting.Report`."""
+        """Write the page; see `bench.report.Report`."""
         write_text(output, render(comparisons))
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.console_table import duration
+from bench.comparison.formatting import duration
 
 
 @dataclass(frozen=True, slots=True)

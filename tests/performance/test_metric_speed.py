@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from bench.comparison.statistics import bootstrap_scores
 from bench.metric import study_terms
-from bench.stats import bootstrap_scores
 
 
 @pytest.mark.benchmark(group="metric")

@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 import torch
 
-from bench import configuration, plugins
+from bench import plugins
 from bench.approaches.mil import MIL
-from bench.approaches.mil.marks import read_marks
 from bench.approaches.mil.model import SeverityNet
 from bench.approaches.mil.severity import BagBatches, BagReader, condition_sets, grade_loss, train_severity
-from bench.approaches.mil.shifts import ASSUMED, KINDS
+from bench.approaches.mil.slice_errors import ASSUMED, KINDS
+from bench.data.keypoints import read_keypoints
+from bench.data.load import open_dataset
 from bench.datasets.phantom import Phantom, build
-from bench.opening import open_dataset
+from bench.jobs import config as configuration
 from bench.testing import make_context
 from bench.training.precision import autocast, settle
 
@@ -56,7 +57,7 @@ def parts(job):
     (conditions,) = condition_sets(config)
     torch.manual_seed(0)
     network = settle(SeverityNet(config, config.networks[0], conditions), "cpu").train()
-    reader = BagReader(cohort.studies, read_marks(cohort, lambda *_: None), config, network.streams, context)
+    reader = BagReader(cohort.studies, read_keypoints(cohort, lambda *_: None), config, network.streams, context)
     batches = BagBatches(reader, cohort.grades, MISSED, conditions, batch_size=config.schedule.batch_size, seed=0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     loss = grade_loss(config)
@@ -96,7 +97,7 @@ def test_an_epoch_runs_at_nine_tenths_of_a_bare_loop(job, benchmark) -> None:
     batches, step = parts(job)
     ready = [batch for batch, _ in islice(batches.epoch(1), len(batches))]
     step(ready[0])
-    marks = read_marks(cohort, lambda *_: None)
+    marks = read_keypoints(cohort, lambda *_: None)
     (conditions,) = condition_sets(config)
     told: list[float] = []
 

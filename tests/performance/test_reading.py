@@ -17,14 +17,14 @@ import numpy as np
 import pydicom
 import pytest
 
+from bench.data.tables import read_tables
 from bench.datasets.phantom import build
 from bench.imaging.build import build_series
-from bench.imaging.dicom import read_header
+from bench.imaging.dicom.header import read_header
 from bench.imaging.layout import SeriesFiles, scan
 from bench.imaging.preparation import prepare
 from bench.imaging.volumes import Volumes
 from bench.imaging.workers import keep_freed_memory
-from bench.tables import read_tables
 
 # The competition's images, by its own tables.
 COMPETITION_SLICES = 147_218

@@ -12,7 +12,7 @@ import numpy as np
 
 from bench import Approach, Cohort, Context, Predictions
 from bench.approach import Config
-from bench.storage import read_json, write_json
+from bench.files.atomic import read_json, write_json
 
 
 class Settings(Config):

@@ -11,9 +11,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from bench.approach import Predictions
-from bench.cohort import grades_of
+from bench.data.cohort import grades_of
 from bench.dataset import DataSet, Progress
-from bench.predictions import predictions_frame
+from bench.jobs.predictions import predictions_frame
 from bench.targets import SERIES_DESCRIPTIONS, SEVERITIES, TARGET_NAMES, TARGETS
 
 PLANES = {

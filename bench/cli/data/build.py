@@ -38,7 +38,7 @@ def command(
     from rich.console import Console
 
     from bench import plugins as registry
-    from bench.console import Screen
+    from bench.console.screen import Screen
 
     console = Console(stderr=True)
     dataset = registry.load("datasets", name, plugin_paths(plugins))()

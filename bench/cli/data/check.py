@@ -14,7 +14,7 @@ from bench.cli.options import PathType, plugin_paths
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.checking import Check
+    from bench.data.validate import Check
 
 _LISTED = 20
 
@@ -32,8 +32,8 @@ def command(folder: Path, as_json: bool, jobs: int | None, plugins: tuple[Path, 
     """
     from rich.console import Console
 
-    from bench.checking import check
-    from bench.console import Screen
+    from bench.console.screen import Screen
+    from bench.data.validate import check
 
     with Screen(Console(stderr=True)) as screen:
         checked = check(
@@ -69,7 +69,7 @@ def show(checked: Check, console: Console) -> None:
     from pydicom.uid import UID
     from rich.table import Table
 
-    from bench.checking import spread
+    from bench.data.validate import spread
 
     table = Table("kind", "series", "slices", title=f"{checked.folder}", title_justify="left")
     for column in table.columns[1:]:

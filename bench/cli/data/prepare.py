@@ -17,7 +17,7 @@ from bench.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.opening import Opened
+    from bench.data.load import Opened
 
 _LISTED = 20
 
@@ -45,9 +45,9 @@ def command(
     """
     from rich.console import Console
 
-    from bench.console import Screen
+    from bench.console.screen import Screen
+    from bench.data.load import open_dataset, resolve_dataset
     from bench.imaging.cache import verify as verify_checksums
-    from bench.opening import open_dataset, resolve_dataset
 
     if max_gb is not None and max_gb <= 0:
         raise UsageError(f"--max-gb {max_gb:g}: gigabytes above 0.")

@@ -39,12 +39,12 @@ def command(
     from rich.console import Console
 
     from bench import plugins as registry
-    from bench.cohort import grades_of
-    from bench.console import Screen
-    from bench.contact_sheet import draw_sheet
+    from bench.console.screen import Screen
+    from bench.data.cohort import grades_of
+    from bench.data.contact_sheet import draw_sheet
+    from bench.data.load import check_folder
+    from bench.data.tables import read_tables
     from bench.imaging.preparation import prepare
-    from bench.opening import check_folder
-    from bench.tables import read_tables
 
     cache = (cache_dir or default_cache()).resolve()
     jobs = os.cpu_count() or 1

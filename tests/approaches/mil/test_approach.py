@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import configuration, plugins
+from bench import plugins
 from bench.approach import Predictions
-from bench.approaches.mil import MIL, depth, location, points, severity
-from bench.approaches.mil.marks import read_marks
-from bench.cohort import Cohort
+from bench.approaches.mil import MIL, location, point_stage, severity, slice_stage
+from bench.data.cohort import Cohort
+from bench.data.keypoints import read_keypoints
+from bench.data.load import Opened
 from bench.errors import UsageError
 from bench.imaging.study import Study
-from bench.opening import Opened
-from bench.stats import prior_probabilities
+from bench.jobs import config as configuration
+from bench.metric.prior import prior_probabilities
 from bench.targets import AXIAL_T2, CONDITIONS, SAGITTAL_T1, SAGITTAL_T2, TARGETS
 from bench.testing import make_context, open_generated
 
@@ -100,7 +101,7 @@ def test_any_kind_of_series_may_be_missing(predict, parts, missing) -> None:
 
 def test_sides_are_told_by_where_they_lie_in_the_patient(predict, parts) -> None:
     predictions, _ = predict(parts[1].hidden())
-    marks = read_marks(replace(parts[1].hidden(), points=predictions.points), lambda *_: None)
+    marks = read_keypoints(replace(parts[1].hidden(), points=predictions.points), lambda *_: None)
     x = marks.world(parts[1].studies)[..., 0]
     for left, right in ((slice(15, 20), slice(20, 25)),):
         both = ~np.isnan(x[:, left]) & ~np.isnan(x[:, right])
@@ -233,7 +234,7 @@ def test_stage_two_learns_from_annotators_and_errors_are_those_of_strangers(odd,
     shown: list[set[int]] = []
     asked: list[set[int]] = []
     trained_on = []
-    train_depth, train_points = depth.train_depth, points.train_points
+    train_depth, train_points = slice_stage.train_depth, point_stage.train_points
     locate, train_severity = location.Locator.locate, severity.train_severity
     owner = {one.series_id: study.study_id for study in parts[0].studies for one in study.series}
 
@@ -253,8 +254,8 @@ def test_stage_two_learns_from_annotators_and_errors_are_those_of_strangers(odd,
         trained_on.append(marks)
         return train_severity(studies, marks, *rest)
 
-    monkeypatch.setattr(depth, "train_depth", spy_depth)
-    monkeypatch.setattr(points, "train_points", spy_points)
+    monkeypatch.setattr(slice_stage, "train_depth", spy_depth)
+    monkeypatch.setattr(point_stage, "train_points", spy_points)
     monkeypatch.setattr(location.Locator, "locate", spy_locate)
     monkeypatch.setattr("bench.approaches.mil.approach.train_severity", spy_severity)
     approach("location.splits=2").fit(parts[0], make_context(tmp_path, odd.volumes))
@@ -265,7 +266,7 @@ def test_stage_two_learns_from_annotators_and_errors_are_those_of_strangers(odd,
         assert not strangers & taught[2 * split]
         assert all(len(studies) and not strangers & studies for studies in shown[2 * split : 2 * split + 2])
     assert len(shown) == 4  # the sagittal network and the one for the recesses, of two splits
-    true = read_marks(parts[0], lambda *_: None)
+    true = read_keypoints(parts[0], lambda *_: None)
     for known in ("pixels", "slices", "series"):
         np.testing.assert_array_equal(getattr(trained_on[0], known), getattr(true, known))
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench.approaches.mil.bags import STREAMS, collect, draw
 from bench.approaches.mil.config import Severity
-from bench.approaches.mil.marks import Marks
+from bench.data.keypoints import Keypoints
 from bench.targets import AXIAL_T2
 from bench.training.augmentation import ShiftScaleRotate
 from bench.training.crops import BLANK
@@ -24,9 +24,9 @@ def config(**changes: object) -> Severity:
 
 
 @pytest.fixture
-def marks() -> Marks:
+def marks() -> Keypoints:
     """A canal point, both foramina and both recesses of L3/L4."""
-    marks = Marks.none(1)
+    marks = Keypoints.none(1)
     marks.set(0, 2, 20, 5, (40, 50))
     marks.set(0, 7, 30, 8, (41, 51))
     marks.set(0, 12, 30, 2, (42, 52))
@@ -98,7 +98,7 @@ def test_the_canal_s_axial_bag_lies_at_either_recess_in_training_and_midway_in_p
 
 
 def test_one_recess_is_enough_for_the_canal_s_axial_bag(study) -> None:
-    marks = Marks.none(1)
+    marks = Keypoints.none(1)
     marks.set(0, 22, 10, 21, (35, 45))
     crops, _ = draw(bags(study, marks, "canal_axial"), ROW, config(), None, np.random.default_rng(0))
     assert crops.series.tolist() == [BLANK, BLANK, 10, BLANK, BLANK]
@@ -106,9 +106,9 @@ def test_one_recess_is_enough_for_the_canal_s_axial_bag(study) -> None:
 
 
 @pytest.fixture
-def apart() -> Marks:
+def apart() -> Keypoints:
     """Recesses of all levels marked on two slices each, two apart."""
-    marks = Marks.none(1)
+    marks = Keypoints.none(1)
     for level in range(5):
         marks.set(0, 15 + level, 10, 10 + 5 * level, (55, 45))
         marks.set(0, 20 + level, 10, 12 + 5 * level, (35, 45))
@@ -147,7 +147,7 @@ def test_a_side_at_random_is_drawn_a_level_and_does_not_depend_on_the_other_stud
     studies = [
         replace(study, series=(series_of(10 * number, AXIAL_T2, count=41, shape=(90, 90)),)) for number in range(1, 41)
     ]
-    marks = Marks.none(len(studies))
+    marks = Keypoints.none(len(studies))
     for row in range(len(studies)):
         for level in range(5):
             marks.set(row, 15 + level, 10 * (row + 1), 10 + 5 * level, (55, 45))

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.approaches.mil import depth, location, points
+from bench.approaches.mil import location, point_stage, slice_stage
+from bench.approaches.mil.axial_slices import note_crowded
 from bench.approaches.mil.config import Location
-from bench.approaches.mil.levels import note_crowded
 from bench.approaches.mil.location import Locator, silent
-from bench.approaches.mil.marks import Marks
+from bench.data.keypoints import Keypoints
 from bench.errors import BenchError
 from bench.imaging.study import Series, Study
 from bench.targets import SAGITTAL_T1, SAGITTAL_T2, TARGETS
@@ -42,13 +42,13 @@ def test_a_stage_of_another_version_is_refused_with_the_cure(tmp_path: Path) -> 
 def test_found_each_on_its_own_slices_of_both_kinds_come_together(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def find(networks: Any, studies: Any, task: depth.Task, context: Any) -> np.ndarray:
+    def find(networks: Any, studies: Any, task: slice_stage.Task, context: Any) -> np.ndarray:
         slices = np.full((1, 25), np.nan)
         for view in task.views:
             slices[0, list(view.targets)] = 3 if task.name == "canal" else 7
         return slices
 
-    monkeypatch.setattr(depth, "find_slices", find)
+    monkeypatch.setattr(slice_stage, "find_slices", find)
     context: Any = None
     marks = Locator(CONFIG)._find_slices([study], context, silent, None)
     assert marks[0, :15].tolist() == [3] * 5 + [7] * 10
@@ -77,7 +77,7 @@ def test_slices_cannot_be_found_together_by_a_network_that_tells_a_point() -> No
 
 
 def taught_by(*targets: int, mirror: bool = False) -> list[str]:
-    marks = Marks.none(2)
+    marks = Keypoints.none(2)
     for target in targets:
         marks.set(1, target, 1, 0, (1.0, 1.0))
     return [TARGETS[target].name for target in np.flatnonzero(location._taught(marks, mirror=mirror))]
@@ -102,7 +102,7 @@ def test_an_untaught_head_locates_nothing_and_that_is_noted(study: Study, monkey
     def find(models: Any, series: Any, *_: Any, axial: bool, **__: Any) -> np.ndarray:
         return np.full((len(series), 2 if axial else 10, 2), 40.0)
 
-    monkeypatch.setattr(points, "find_points", find)
+    monkeypatch.setattr(point_stage, "find_points", find)
     notes: list[str] = []
     context: Any = None
     marks = locator.locate([study], context, lambda _, text: notes.append(text))
@@ -127,7 +127,7 @@ def test_of_several_series_of_a_kind_the_one_with_most_slices_is_looked_at_and_t
 
 
 def test_levels_located_nearly_at_one_place_are_noted(study: Study) -> None:
-    marks = Marks.none(1)
+    marks = Keypoints.none(1)
     for level, y in enumerate((5, 10, 30, 50, 70)):  # pixels of 2 mm
         marks.set(0, level, 20, 5, (40, y))
         marks.set(0, 5 + level, 30, 8, (40, 20 * level))

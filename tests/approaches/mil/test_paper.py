@@ -7,12 +7,13 @@ import timm
 import torch
 from torch import nn
 
-from bench import configuration, plugins
-from bench.approaches.mil import depth, pointnet
+from bench import plugins
+from bench.approaches.mil import pointnet, slice_stage
 from bench.approaches.mil.bags import CONDITION_STREAMS
 from bench.approaches.mil.config import MILConfig
 from bench.approaches.mil.location import Locator
 from bench.approaches.mil.model import SeverityNet
+from bench.jobs import config as configuration
 from bench.training.losses import marked_slice_loss, severity_loss
 
 PLUGIN = plugins.find("approaches", "mil")
@@ -75,7 +76,7 @@ def test_the_three_variants_of_the_3d_convnext(paper) -> None:
     for task, heads in (("canal", 5), ("foramina", 10)):
         for one in variants:
             with torch.device("meta"):
-                network = depth.build(one, locator.tasks[task])
+                network = slice_stage.build(one, locator.tasks[task])
                 outputs = network(torch.empty(2, 32, 384, 384))
             last = 32 if one.predicts == "slice" else 3
             assert outputs.shape == (2, heads, last)

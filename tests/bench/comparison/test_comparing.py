@@ -8,9 +8,9 @@ import pytest
 
 from bench.comparison import compare, compare_each
 from bench.errors import DataError, UsageError
+from bench.jobs.store import StoredJob, stored_jobs
 from bench.metric import score
-from bench.stats import prior_probabilities
-from bench.store import StoredJob, stored_jobs
+from bench.metric.prior import prior_probabilities
 from bench.targets import PROBABILITY_COLUMNS, SEVERITIES, TARGET_NAMES
 
 

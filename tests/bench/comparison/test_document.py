@@ -5,7 +5,7 @@ import json
 import pandas as pd
 
 from bench.comparison import compare, comparison_json
-from bench.store import stored_jobs
+from bench.jobs.store import stored_jobs
 from bench.targets import TARGET_NAMES
 
 

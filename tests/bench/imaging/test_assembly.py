@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.imaging.assembly import assemble
-from bench.imaging.dicom import Frame
+from bench.imaging.dicom.header import Frame
 from bench.imaging.slices import Slice
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 

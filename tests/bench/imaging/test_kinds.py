@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.imaging.dicom import Frame, Header
+from bench.imaging.dicom.header import Frame, Header
 from bench.imaging.kinds import kind_of
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 

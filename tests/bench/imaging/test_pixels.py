@@ -15,11 +15,11 @@ from pydicom.uid import (
 )
 
 from bench.imaging.build import read_series
-from bench.imaging.dicom import header_of
+from bench.imaging.dicom.header import header_of
+from bench.imaging.dicom.parsing import open_file
+from bench.imaging.dicom.pixels import decode
 from bench.imaging.faults import UnreadableImage
 from bench.imaging.layout import SeriesFiles
-from bench.imaging.parsing import open_file
-from bench.imaging.pixels import decode
 from bench.targets import SAGITTAL_T1
 
 RAMP = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 3

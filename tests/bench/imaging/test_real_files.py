@@ -14,7 +14,7 @@ import pytest
 
 from bench.imaging.assembly import assemble
 from bench.imaging.build import read_series
-from bench.imaging.dicom import Frame, read_header
+from bench.imaging.dicom.header import Frame, read_header
 from bench.imaging.layout import SeriesFiles
 from bench.imaging.slices import Slice
 from bench.imaging.study import Study

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.data.tables import read_tables
 from bench.datasets.phantom import DEFAULT_SEED, VERSION, Phantom, build
 from bench.datasets.phantom.presets import parse_preset
 from bench.errors import DataError, UsageError
 from bench.metric import score
-from bench.tables import read_tables
 
 
 def silent(*_: object) -> None:

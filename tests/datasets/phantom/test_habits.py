@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.data.load import Opened, open_dataset
 from bench.datasets.phantom import Phantom, build
 from bench.datasets.phantom.habits import HABITS
 from bench.datasets.phantom.presets import PRESETS
 from bench.datasets.phantom.tables import PlannedStudy, plan
-from bench.opening import Opened, open_dataset
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.data.tables import read_tables
 from bench.datasets.rsna2024 import Rsna2024
 from bench.errors import DataError, UsageError
-from bench.tables import read_tables
 
 
 def locate(data: Path | None) -> Path:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from bench.comparison import compare_each
+from bench.jobs.store import stored_jobs
 from bench.plugins import load
 from bench.reports.comparison.page import render
-from bench.store import stored_jobs
 
 
 def page_of(store: Path) -> str:
@@ -90,7 +90,7 @@ def test_everything_from_a_store_is_escaped(make_store) -> None:
         columns = ["stage", "epoch", "step", "losses", "learning_rate", "images_per_second"]
         pd.DataFrame(rows, columns=columns).to_csv(folder / "history.csv", index=False)
         pd.DataFrame([[1, HOSTILE, HOSTILE]], columns=["study_id", "note", "by"]).to_csv(folder / "notes.csv")
-        from bench.store import finish
+        from bench.jobs.store import finish
 
         finish(folder)
     for path in store.rglob("dataset.json"):

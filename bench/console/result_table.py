@@ -1,0 +1,108 @@
+"""The table that ends a run: scores with their intervals, parts, folds and costs, between prior and floor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.comparison import ApproachResult, Comparison
+from bench.comparison.formatting import duration, location_text, megabytes, p_text
+from bench.metric import PARTS
+
+PHANTOM = "phantom; ranks approaches on this phantom, not on patients"
+_PART_HEADS = ("spinal", "foram.", "subart.", "any\nsevere")
+
+
+def result_table(comparison: Comparison) -> Table:
+    """One line for each approach, and lines for the prior and, where it is known, the floor. Fits 80 columns.
+
+    The second line of a cell is the interval, the spread, the seconds of predicting. What has to be known to read it
+    stands below.
+    """
+    table = Table(
+        title=Text(_title(comparison)),
+        caption=Text("\n".join(_remarks(comparison))),
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+        caption_style="",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
+    table.add_column("approach", overflow="fold", min_width=9)
+    table.add_column("score\n95 % int.", justify="right", no_wrap=True)
+    for head in _PART_HEADS:
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("folds\n± SD", justify="right", no_wrap=True)
+    table.add_column("skill", justify="right", no_wrap=True)
+    table.add_column("fit\npredict", justify="right", no_wrap=True)
+    table.add_column("peak", justify="right", no_wrap=True)
+    for result in comparison.approaches:
+        last = result is comparison.approaches[-1]
+        table.add_row(*_approach(result, comparison.rank(result)), end_section=last)
+    prior = comparison.prior
+    table.add_row(Text("class prior"), _score(prior.score, prior.interval), *_parts(prior.parts.values()), "", "0")
+    if comparison.floor is not None:
+        parts = comparison.floor.get("parts") or {}
+        values = [parts.get(name, math.nan) for name in PARTS]
+        table.add_row(Text("floor"), f"{comparison.floor['score']:.3f}", *_parts(values), "", "1")
+    return table
+
+
+def _title(comparison: Comparison) -> str:
+    phantom = f"\n{PHANTOM}" if comparison.is_phantom else ""
+    return f"{comparison.dataset}: {comparison.studies} studies in {comparison.of_folds} folds{phantom}"
+
+
+def _approach(result: ApproachResult, rank: int | None) -> list[RenderableType]:
+    label = Text(result.approach if rank is None else f"{rank}. {result.approach}", style="bold")
+    label.append("\n" + result.label.removeprefix(f"{result.approach}-"), style="not bold")
+    if not result.complete:
+        label.append(f"\n{len(result.folds)} of {result.of_folds} folds", style="not bold yellow")
+    spread = result.fold_spread
+    return [
+        label,
+        _score(result.estimate.score, result.estimate.interval),
+        *_parts(result.estimate.parts.values()),
+        f"{result.fold_mean:.3f}\n" + ("one fold" if spread is None else f"± {spread:.3f}"),
+        "-" if result.skill is None else f"{round(result.skill, 2) + 0.0:.2f}",
+        f"{duration(result.fit_seconds)}\n{duration(result.predict_seconds)}",
+        megabytes(result.peak_memory_mb),
+    ]
+
+
+def _score(score: float, interval: tuple[float, float]) -> RenderableType:
+    return Group(Text(f"{score:.4f}", style="bold", justify="right"), f"{interval[0]:.3f}-{interval[1]:.3f}")
+
+
+def _parts(values: Iterable[float]) -> list[str]:
+    return ["-" if math.isnan(value) else f"{value:.3f}" for value in values]
+
+
+def _remarks(comparison: Comparison) -> list[str]:
+    """What stands below the table."""
+    remarks = ["Weighted log loss, lower is better; intervals resample studies."]
+    remarks += comparison.notes
+    for difference in comparison.differences[:10]:
+        low, high = difference.paired.interval
+        remarks.append(
+            f"{difference.first} against {difference.second}: {difference.verdict} "
+            f"({difference.paired.difference:+.4f} [{low:+.4f}, {high:+.4f}], p {p_text(difference.p_adjusted)})."
+        )
+    if len(comparison.differences) > 10:
+        remarks.append(f"{len(comparison.differences) - 10} more pairs stand in the report.")
+    for result in comparison.approaches:
+        if not result.beats_prior and result.approach != "prior":
+            remarks.append(f"{result.label}: not separably better than the class prior.")
+        remarks += [f"{result.label}: {note}." for note in result.notes]
+        if result.true_points is not None:
+            remarks.append(f"{result.label}: {result.true_points:.4f} with the true points in place of its own.")
+        for condition, points in (result.localisation or {}).items():
+            remarks.append(f"{result.label} located {condition}: {location_text(points)}.")
+    return remarks

@@ -1,0 +1,141 @@
+"""What a run shows while it goes on: live bars at a terminal, one plain line an event elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from bench.jobs.executors import LAST_EVENTS
+from bench.jobs.job import Job
+from bench.jobs.order import Order
+
+
+class Screen:
+    """Shows preparation and jobs. Use it as a context; `prepare` and `on_event` are the callbacks to hand on."""
+
+    def __init__(self, console: Console, jobs: int = 0) -> None:
+        self.console = console
+        self.live = console.is_terminal
+        self._total, self._ended = jobs, 0
+        self._tasks: dict[str, TaskID] = {}
+        self._seconds: list[float] = []
+        self._began: dict[str, float] = {}
+        self._told: dict[str, float] = {}
+        self._slots = 1
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[about]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        if self.live:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self._progress.stop()
+
+    def expect(self, jobs: Sequence[Job]) -> None:
+        """Set how many jobs are to come."""
+        self._total = len(jobs)
+        if self.live and jobs:
+            self._tasks["all"] = self._progress.add_task("[bold]jobs", total=len(jobs), about="")
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Progress of building or reading data (`bench.dataset.Progress`)."""
+        if self.live:
+            if what not in self._tasks:
+                self._tasks[what] = self._progress.add_task(escape(what), total=total, about="")
+            self._progress.update(self._tasks[what], completed=done, total=total, visible=done < total)
+        elif done == total or time.monotonic() - self._told.get(what, -1e9) > 5:
+            self._told[what] = time.monotonic()
+            self._line(f"{what}: {done}/{total}")
+
+    def on_event(self, order: Order, event: dict[str, Any]) -> None:
+        """Show one event of a job."""
+        name, kind = order.job.label, event["event"]
+        if name not in self._began:
+            self._began[name], self._slots = time.monotonic(), max(order.beside, self._slots)
+        if kind == "progress":
+            self._show_progress(name, event)
+        elif kind in LAST_EVENTS:
+            self._show_end(name, event)
+        elif kind != "note":
+            words = {"stale": "made anew, because {reason}", "reused": "{stage} reused, trained by another job"}
+            self._show(name, words.get(kind, "{stage}").format(**event))
+
+    def _show_progress(self, name: str, event: dict[str, Any]) -> None:
+        losses = " ".join(f"{key} {value:.3f}" for key, value in event["losses"].items())
+        speed = f"{event['images_per_second']:.0f} images/s" if event["images_per_second"] else ""
+        stage = f"{event['stage']} epoch {event['epoch']}/{event['epochs']}"
+        about = "  ".join(part for part in (losses, speed, self._time_left()) if part)
+        if self.live:
+            steps = max(event["steps"], 1)
+            done = (event["epoch"] - 1) * steps + event["step"]
+            self._update(name, f"{name}  {stage}", about, done, event["epochs"] * steps)
+        elif event["step"] == event["steps"] and time.monotonic() - self._told.get(name, -1e9) > 1:
+            self._told[name] = time.monotonic()
+            self._line(f"{name}: {stage}  {about}")
+
+    def _show_end(self, name: str, event: dict[str, Any]) -> None:
+        seconds = time.monotonic() - self._began.pop(name)
+        text = {
+            "done": lambda: f"done in {seconds:.0f} s, score {event['score']:.4f}",
+            "found": lambda: f"done meanwhile by another run, score {event['score']:.4f}",
+            "skipped": lambda: f"skipped: {event['reason']}",
+            "failed": lambda: f"failed: {event['reason']}",
+            "locked": lambda: f"in the hands of {event['holder']}; waiting for its result",
+        }[event["event"]]()
+        if event["event"] != "locked":
+            self._ended += 1
+            self._seconds.append(seconds)
+        if self.live:
+            task = self._tasks.pop(name, None)
+            if task is not None:
+                self._progress.remove_task(task)
+            if "all" in self._tasks:
+                self._progress.update(self._tasks["all"], completed=self._ended, about=self._time_left())
+        self._line(f"{name}: {text}", style="red" if event["event"] == "failed" else "")
+
+    def _show(self, name: str, text: str) -> None:
+        if self.live:
+            self._update(name, f"{name}  {text}", "", 0, None)
+        else:
+            self._line(f"{name}: {text}")
+
+    def _update(self, name: str, description: str, about: str, done: int, total: int | None) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task("", total=total, about="")
+        self._progress.update(
+            self._tasks[name], description=escape(description), completed=done, total=total, about=escape(about)
+        )
+
+    def _time_left(self) -> str:
+        """Told from how long ended jobs took, in rounds of jobs beside each other; empty before the first has ended."""
+        left = self._total - self._ended
+        if not self._seconds or left <= 0:
+            return ""
+        rounds = math.ceil(left / self._slots)
+        under_way = time.monotonic() - min(self._began.values(), default=time.monotonic())
+        minutes = max(rounds * sum(self._seconds) / len(self._seconds) - under_way, 0) / 60
+        return f"about {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
+
+    def _line(self, text: str, style: str = "") -> None:
+        stamp = time.strftime("%H:%M:%S")
+        self.console.print(f"{stamp} {escape(text)}", style=style or None, highlight=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Tables, cohorts, folds, points; loading a data set and checking one."""

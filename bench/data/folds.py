@@ -1,0 +1,160 @@
+"""The split: which study is held out in which fold. One file for all approaches, with a hash.
+
+Studies are stratified over the severities of all targets at once by iterative stratification (Sechidis, Tsoumakas and
+Vlahavas: On the stratification of multi-label data, ECML PKDD 2011): the rarest label left is dealt out first, each of
+its studies to the fold that still lacks most of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.errors import UsageError
+from bench.targets import CONDITIONS, TARGETS
+
+FOLD_SEED = 0
+
+
+def make_folds(
+    study_ids: NDArray[np.int64], grades: NDArray[np.int8], folds: int, seed: int = FOLD_SEED
+) -> pd.DataFrame:
+    """Split studies into folds, stratified over the severities of all targets.
+
+    Args:
+        study_ids: (N,) ids.
+        grades: (N, 25) grades, -1 where missing.
+        folds: how many, from 2 to N.
+        seed: decides ties; the default is the suite's split, independent of ``--seed``.
+
+    Returns:
+        ``study_id, fold``, sorted by study.
+    """
+    if not 2 <= folds <= len(study_ids):
+        raise UsageError(
+            f"--folds {folds}: there are {len(study_ids)} usable studies, so choose from 2 to {len(study_ids)} folds."
+        )
+    order = np.argsort(study_ids)
+    fold = np.empty(len(study_ids), dtype=np.int64)
+    fold[order] = _stratify(_indicators(grades[order]), folds, np.random.default_rng(seed))
+    table = pd.DataFrame({"study_id": study_ids, "fold": fold})
+    return table.sort_values("study_id", ignore_index=True)
+
+
+def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int] = ()) -> pd.DataFrame:
+    """A split of the user's own, checked against the cohort.
+
+    Args:
+        path: a CSV with the columns study_id and fold, folds numbered from 0.
+        study_ids: the studies of the cohort; each must have a fold.
+        left_out: studies of the data set that are not in the cohort; rows of theirs are dropped.
+
+    Raises:
+        UsageError: the file is absent or malformed, a study is missing, stands in two folds, or is unknown, or fold
+            numbers have a gap.
+    """
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError as error:
+        raise UsageError(f"--folds {path}: no such file. Give a number, or a CSV with study_id,fold.") from error
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"--folds {path}: not a readable CSV with the columns study_id,fold ({error}).") from error
+    if not {"study_id", "fold"} <= set(table.columns):
+        raise UsageError(f"--folds {path}: the columns have to be study_id,fold; it has {', '.join(table.columns)}.")
+    table = table[["study_id", "fold"]]
+    whole = pd.DataFrame({name: pd.to_numeric(table[name], errors="coerce") for name in ("study_id", "fold")})
+    bad = whole["study_id"].mod(1).ne(0) | whole["fold"].mod(1).ne(0) | whole["fold"].lt(0)  # NaN % 1 is not 0 either
+    if bad.any():
+        row = table[bad].iloc[0]
+        raise UsageError(
+            f"--folds {path}: study {row['study_id']} has fold {row['fold']}; both must be whole numbers, folds from 0 "
+            f"({int(bad.sum())} such rows)."
+        )
+    table = whole.astype(np.int64)
+    _check_membership(path, table, set(study_ids), set(left_out))
+    table = table[table["study_id"].isin(set(study_ids))].drop_duplicates()
+    numbers = sorted(table["fold"].unique())
+    if numbers != list(range(len(numbers))) or len(numbers) < 2:
+        raise UsageError(f"--folds {path}: folds have to be numbered 0, 1, ... without a gap; it has {numbers}.")
+    return table.sort_values("study_id", ignore_index=True)
+
+
+def fold_hash(table: pd.DataFrame) -> str:
+    """The sha256 of a split: of its rows as ``study_id,fold`` lines, sorted by study."""
+    return hashlib.sha256(fold_csv(table).encode()).hexdigest()
+
+
+def fold_csv(table: pd.DataFrame) -> str:
+    """A split as the text of its CSV."""
+    return table.sort_values("study_id")[["study_id", "fold"]].to_csv(index=False, lineterminator="\n")
+
+
+def training_studies(split: pd.Series, fold: int, fraction: float) -> np.ndarray:
+    """The studies that a fold is trained on: all others, or a share of them that grows with the fraction.
+
+    Args:
+        split: fold by study id.
+        fold: the held-out fold.
+        fraction: in (0, 1]; a smaller share is contained in a larger one.
+    """
+    others = split.index[split != fold].to_numpy()
+    if fraction == 1:
+        return others
+    shuffled = np.random.default_rng(fold).permutation(others)
+    return np.sort(shuffled[: max(2, round(fraction * len(others)))])
+
+
+def _check_membership(path: Path, table: pd.DataFrame, cohort: set[int], left_out: set[int]) -> None:
+    several = table.drop_duplicates()["study_id"].duplicated()
+    if several.any():
+        study = table.drop_duplicates()["study_id"][several].iloc[0]
+        raise UsageError(f"--folds {path}: study {study} stands in more than one fold ({int(several.sum())} such).")
+    missing = sorted(cohort - set(table["study_id"]))
+    if missing:
+        raise UsageError(f"--folds {path}: study {missing[0]} has no fold ({len(missing)} such). Add it.")
+    strange = sorted(set(table["study_id"]) - cohort - left_out)
+    if strange:
+        raise UsageError(f"--folds {path}: study {strange[0]} is not in the data set ({len(strange)} such).")
+
+
+def _indicators(grades: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """(N, 25 * 3 + 1) one column for each severity of each target, and one for any severe spinal canal."""
+    columns = [grades == severity for severity in range(3)]
+    spinal = [index for index, target in enumerate(TARGETS) if target.condition == CONDITIONS[0]]
+    return np.concatenate([*columns, (grades[:, spinal] == 2).any(axis=1, keepdims=True)], axis=1)
+
+
+def _stratify(has: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    studies = len(has)
+    fold = np.full(studies, -1)
+    size = np.zeros(folds, dtype=np.int64)
+    wanted = np.tile(has.sum(axis=0) / folds, (folds, 1))  # (folds, labels): what each fold still lacks
+    shuffled = rng.permutation(studies)
+
+    def deal(study: int, need: NDArray[np.float64]) -> None:
+        fold[study] = chosen = _neediest(need, size, studies, rng)
+        wanted[chosen] -= has[study]
+        size[chosen] += 1
+
+    while (left := has[fold < 0].sum(axis=0)).any():
+        label = int(np.argmin(np.where(left > 0, left, studies + 1)))
+        for study in shuffled[has[shuffled, label] & (fold[shuffled] < 0)]:
+            deal(study, wanted[:, label])
+    for study in shuffled[fold[shuffled] < 0]:  # studies without any label
+        deal(study, np.zeros(folds))
+    return fold
+
+
+def _neediest(need: NDArray[np.float64], size: NDArray[np.int64], studies: int, rng: np.random.Generator) -> int:
+    """Of the folds that may still grow, the one that lacks most; of several, the smallest; of these, any."""
+    base, larger = divmod(studies, len(size))
+    is_open = (size < base) | ((size == base) & ((size > base).sum() < larger))
+    best = np.flatnonzero(is_open)
+    best = best[need[best] >= need[best].max() - 1e-9]
+    best = best[size[best] == size[best].min()]
+    return int(rng.choice(best))

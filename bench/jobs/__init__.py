@@ -1,0 +1,1 @@
+"""One job from its configuration to a stored result: plan, executors, worker, context, store, scoring."""

@@ -1,0 +1,198 @@
+"""From preset and overrides to the one resolved configuration of a job."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+import bench
+from bench.errors import UsageError, unknown
+from bench.files.atomic import read_json, write_json
+from bench.jobs.fingerprint import hash_sources
+from bench.plugins import Plugin, load_plugin
+
+DEFAULT_PRESET = "quick"
+NO_PRESET = "default"
+
+
+def presets(plugin: Plugin) -> dict[str, Path]:
+    """The preset files beside an approach by name. A single-file approach has none: its defaults are all there is."""
+    if plugin.path is not None and plugin.path.is_file():
+        return {}
+    return {path.stem: path for path in sorted(plugin.folder().glob("*.toml"))}
+
+
+def ablations(plugin: Plugin) -> dict[str, Path]:
+    """The ablation files of an approach by name: ``ablations/NAME.toml``, sets of overrides on a preset."""
+    if plugin.path is not None and plugin.path.is_file():
+        return {}
+    return {path.stem: path for path in sorted((plugin.folder() / "ablations").glob("*.toml"))}
+
+
+def resolve(
+    plugin: Plugin,
+    config_class: type[BaseModel],
+    *,
+    preset: str = DEFAULT_PRESET,
+    ablation: str | None = None,
+    overrides: Sequence[str] = (),
+) -> tuple[str, str]:
+    """The name under which a configuration is stored, and the configuration as canonical JSON.
+
+    Args:
+        plugin: the approach.
+        config_class: its `Config`.
+        preset: the file to start from. An approach without preset files has one configuration, called ``default``.
+        ablation: a named set of overrides of the approach's own.
+        overrides: ``key.subkey=value``, the value as TOML, or a bare string.
+
+    Raises:
+        UsageError: an unknown preset, ablation or key, or a value that does not fit.
+    """
+    files = presets(plugin)
+    if not files:
+        name, values = NO_PRESET, {}
+    elif preset in files:
+        name, values = preset, _preset(files, preset)
+    else:
+        raise unknown(f"preset of {plugin.name}", preset, files)
+    if ablation is not None:
+        named = ablations(plugin)
+        if ablation not in named:
+            raise unknown(f"ablation of {plugin.name}", ablation, named)
+        _merge(values, _read(named[ablation]))
+        name = f"{name}-{ablation}"
+    for override in overrides:
+        _override(values, override)
+    try:
+        config = config_class.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_explain(error, config_class, plugin.name)) from error
+    return name, canonical(config.model_dump(mode="json"))
+
+
+def resolve_remembered(plugin: Plugin, memory: Path, **options: Any) -> tuple[str, str]:
+    """What `resolve` answers, without importing the approach (and with it torch) if it was asked the same before.
+
+    Args:
+        plugin: the approach.
+        memory: a folder to remember answers in, by everything that they depend on.
+        options: as for `resolve`.
+    """
+    files = [*presets(plugin).values(), *ablations(plugin).values()]
+    depends_on = {
+        "approach": [plugin.name, hash_sources(plugin.sources())],
+        "suite": hash_sources(Path(bench.__file__).parent.rglob("*.py")),
+        "presets": hash_sources(files),
+        "options": {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()},
+    }
+    path = memory / f"{hashlib.sha256(canonical(depends_on).encode()).hexdigest()[:32]}.json"
+    known = read_json(path)
+    if known is None:
+        name, config = resolve(plugin, load_plugin(plugin).Config, **options)
+        known = {"schema_version": 1, "name": name, "config": config}
+        write_json(path, known)
+    return known["name"], known["config"]
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal configurations give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _preset(files: Mapping[str, Path], name: str) -> dict[str, Any]:
+    """A preset's values, on top of those of the preset that it ``extends``, if it does."""
+    values = _read(files[name])
+    parent = values.pop("extends", None)
+    if parent is None:
+        return values
+    if parent not in files or parent == name:
+        raise unknown(f"preset, which {files[name].name} extends,", str(parent), set(files) - {name})
+    extended = _preset({other: path for other, path in files.items() if other != name}, parent)
+    _merge(extended, values)
+    return extended
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}. Mend the file.") from error
+
+
+def _merge(values: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set {override}: write it as key=value, such as --set severity.epochs=3.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"--set {override}: {parent!r} is a single value and has no keys below it.")
+    values[last] = value
+
+
+def _explain(error: ValidationError, config_class: type[BaseModel], approach: str) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            keys = _keys(config_class)
+            close = _nearest_key(key, keys)
+            guess = f" Did you mean {close!r}?" if close else ""
+            beside = [other for other in keys if other.partition(".")[0] == key.partition(".")[0]] or keys
+            there_is = f"There is: {', '.join(beside)}." if keys else "It has none at all."
+            aside = f" Write {approach}:... or another approach's name before a setting that is for one alone."
+            lines.append(f"{approach} has no setting {key!r}.{guess} {there_is}{aside}")
+        else:
+            lines.append(f"{approach}: {key or 'the configuration'} = {problem['input']!r}: {problem['msg']}.")
+    return "\n".join(lines)
+
+
+def _nearest_key(key: str, keys: Sequence[str]) -> str | None:
+    """The key that was most likely meant: one whose last word is alike, or else one that is alike as a whole."""
+
+    def likeness(one: str, other: str) -> float:
+        return difflib.SequenceMatcher(None, one, other).ratio()
+
+    last = key.rpartition(".")[2]
+    alike = [other for other in keys if likeness(last, other.rpartition(".")[2]) >= 0.75]
+    nearest = max(alike or keys, key=lambda other: likeness(key, other), default=None)
+    return nearest if nearest is not None and (alike or likeness(key, nearest) >= 0.5) else None
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in model.model_fields.items():
+        nested = _model_in(field.annotation)
+        keys += _keys(nested, f"{prefix}{name}.") if nested else [prefix + name]
+    return keys
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
+    return None

@@ -1,0 +1,114 @@
+"""Running orders as tasks of a Ray cluster: one task a job, a GPU as its resource, retried when a node dies.
+
+Store, cache and data have to lie where every node sees them. Resume is not Ray's: a job goes on from its own folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from bench.errors import UsageError
+from bench.jobs.executors import LAST_EVENTS, OnEvent, order_json, spawn_worker
+from bench.jobs.order import Order
+
+RETRIES = 2
+POLL_S = 1.0
+
+
+class RayExecutor:
+    """Runs every job as a Ray task; with ``RAY_ADDRESS`` set on that cluster, else on a Ray of this machine's own.
+
+    Args:
+        threads: CPUs of a job.
+        gpus: above 0, every job asks for one GPU.
+        timeout_s: a job that runs longer is ended and failed; None for no limit.
+    """
+
+    def __init__(self, *, threads: int, gpus: int, timeout_s: float | None) -> None:
+        self.threads, self.gpus, self.timeout_s = threads, gpus, timeout_s
+
+    def run(self, orders: Sequence[Order], on_event: OnEvent) -> None:
+        """Run all orders; an interrupt cancels what is left."""
+        ray = _ray()
+        started_here = not ray.is_initialized()
+        if started_here:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+        try:
+            self._run(ray, orders, on_event)
+        finally:
+            if started_here:
+                ray.shutdown()
+
+    def _run(self, ray: Any, orders: Sequence[Order], on_event: OnEvent) -> None:
+        from ray.util.queue import Empty, Queue
+
+        events = Queue()
+        resources = {"num_cpus": self.threads, "num_gpus": 1 if self.gpus else 0}
+        task = ray.remote(max_calls=1, max_retries=RETRIES, **resources)(run_on_node)
+        tasks = {}
+        for index, order in enumerate(orders):
+            order = replace(order, threads=self.threads)
+            tasks[task.remote(order_json(order), index, events, self.timeout_s)] = index
+        ended: set[int] = set()
+        while tasks:
+            ready, _ = ray.wait(list(tasks), timeout=POLL_S)
+            while True:
+                try:
+                    index, event = events.get(block=False)
+                except Empty:
+                    break
+                ended |= {index} if event["event"] in LAST_EVENTS else set()
+                on_event(orders[index], event)
+            for reference in ready:
+                index = tasks.pop(reference)
+                reason = _outcome(ray, reference)
+                if index not in ended:
+                    ended.add(index)
+                    on_event(orders[index], {"event": "failed", "reason": reason})
+
+
+def run_on_node(order: str, index: int, events: Any, timeout_s: float | None) -> str:
+    """Run one job's worker process on a node and pass its events on. Returns why it ended, if it did not say."""
+    # Ray sets the thread variables of a worker that it may use again, so they are set for each job anew.
+    process = spawn_worker(order, json.loads(order)["threads"], {})
+    assert process.stdout is not None
+    watchdog = _watchdog(process, timeout_s)
+    words = ""
+    for line in process.stdout:
+        try:
+            events.put((index, json.loads(line)))
+        except json.JSONDecodeError:
+            words = line.strip()
+    code = process.wait()
+    watchdog.cancel()
+    return f"its process ended (exit code {code}) {words}".strip()
+
+
+def _watchdog(process: subprocess.Popen[str], timeout_s: float | None) -> Any:
+    import threading
+
+    timer = threading.Timer(timeout_s if timeout_s is not None else threading.TIMEOUT_MAX, process.kill)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _outcome(ray: Any, reference: Any) -> str:
+    try:
+        return str(ray.get(reference))
+    except ray.exceptions.RayError as error:
+        return f"its node or task was lost ({type(error).__name__}). Run it again: it goes on where it was."
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("--executor ray needs Ray. Install it: pip install 'rsna-lumbar-bench[ray]'") from error
+    return ray

@@ -1,0 +1,92 @@
+"""Running jobs until each is done, skipped or failed; those that another run holds are waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.jobs import hardware, store
+from bench.jobs.executors import OnEvent, choose_slots, choose_spare, make_executor
+from bench.jobs.job import Job
+from bench.jobs.order import Order
+from bench.jobs.plan import Request
+
+POLL_S = 1.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended: jobs by how they ended, and why the failed ones failed."""
+
+    done: list[Job] = field(default_factory=list)
+    skipped: list[tuple[Job, str]] = field(default_factory=list)
+    failed: list[tuple[Job, str]] = field(default_factory=list)
+
+
+def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
+    """Run jobs until each is done, skipped or failed; those that another run holds are waited for.
+
+    Args:
+        request: how to run them.
+        jobs: what `to_do` named.
+        on_event: told of everything that happens.
+    """
+    device = hardware.choose_device(request.device)
+    gpus = hardware.gpu_count() if device == "cuda" else 0
+    cores = hardware.cpu_count()
+    outcome = Outcome()
+    waiting = list(jobs)
+    while waiting:
+        locked: list[Job] = []
+        slots = choose_slots(request.jobs, len(waiting), gpus=gpus, cores=cores)
+        executor = make_executor(
+            request.executor,
+            slots=slots,
+            threads=cores,
+            gpus=gpus,
+            spare=choose_spare(request.jobs, slots, gpus=gpus),
+            timeout_s=request.timeout_s,
+        )
+        orders = [
+            Order(job, request.out, request.cache, device, request.precision, cores, slots, request.command)
+            for job in waiting
+        ]
+        executor.run(orders, _sorting(outcome, locked, on_event))
+        waiting = _await_others(request.out, locked, outcome, on_event)
+    return outcome
+
+
+def _sorting(outcome: Outcome, locked: list[Job], on_event: OnEvent) -> OnEvent:
+    """An event handler that also sorts finished jobs by how they ended."""
+
+    def handle(order: Order, event: dict[str, Any]) -> None:
+        if event["event"] in ("done", "found"):
+            outcome.done.append(order.job)
+        elif event["event"] == "skipped":
+            outcome.skipped.append((order.job, event["reason"]))
+        elif event["event"] == "failed":
+            outcome.failed.append((order.job, event["reason"]))
+        elif event["event"] == "locked":
+            locked.append(order.job)
+        on_event(order, event)
+
+    return handle
+
+
+def _await_others(root: Path, locked: Sequence[Job], outcome: Outcome, on_event: OnEvent) -> list[Job]:
+    """Wait until a job held by another run is done, or is free again and so ours to do."""
+    left = list(locked)
+    while left:
+        time.sleep(POLL_S)
+        for job in list(left):
+            stored = store.read_job(job.folder_in(root))
+            status = stored.status if stored is not None else "missing"
+            if status == "done":
+                outcome.done.append(job)
+                left.remove(job)
+            elif status != "running":
+                return left
+    return []

@@ -1,0 +1,31 @@
+"""What a score is held against: the class prior, which sees no images, and the skill between it and the noise floor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.metric.terms import FloatArray
+from bench.targets import CLASS_WEIGHTS, TARGETS
+
+
+def prior_probabilities(train_grades: NDArray[np.int8]) -> FloatArray:
+    """The class prior (25, 3) that every report has as its reference.
+
+    Per condition and level, sides pooled: class counts + 1 each, times the class weights 1, 2, 4, normalised. The
+    weights make it the best constant under the weighted loss; the + 1 keeps a class unseen in a small training set
+    from costing an infinite loss.
+
+    Args:
+        train_grades: (M, 25) grades of the training studies, -1 where there is no label.
+    """
+    counts = np.stack([(train_grades == grade).sum(axis=0) for grade in range(3)], axis=-1)  # (25, 3)
+    key = [(target.condition, target.level) for target in TARGETS]
+    pooled = np.array([[own == other for other in key] for own in key])  # (25, 25)
+    weighted = (pooled @ counts + 1) * np.array(CLASS_WEIGHTS)
+    return np.asarray(weighted / weighted.sum(axis=1, keepdims=True))
+
+
+def skill(score: float, prior: float, floor: float) -> float:
+    """How much of the way from the prior (0) to the floor (1) a score has gone; NaN where the two are equal."""
+    return (prior - score) / (prior - floor) if prior != floor else float("nan")

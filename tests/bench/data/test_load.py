@@ -1,0 +1,103 @@
+"""`bench.data.load` from files to cohort, on small folders written here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.data.load import open_dataset
+from bench.dataset import DataSet
+from bench.errors import DataError
+from bench.targets import AXIAL_T2, SAGITTAL_T2, TARGET_NAMES
+
+
+class Plain(DataSet):
+    def locate(self, **_):
+        raise NotImplementedError
+
+    def excluded_studies(self):
+        return {3: "excluded on purpose"}
+
+    def known_faults(self):
+        return {2: "somebody said so", 23: "a series"}
+
+
+@pytest.fixture
+def opened(data, tmp_path):
+    for study, flip in ((1, False), (2, True), (3, False)):
+        data.study(study, left_to_right=flip)
+    data.tables([1, 2, 3], TARGET_NAMES)
+    return lambda: open_dataset(Plain(), data.root, tmp_path / "cache", 1, lambda *_: None)
+
+
+def test_opens_studies_in_anatomical_order_with_their_pixels(opened, data):
+    result = opened()
+    assert result.cohort.study_ids.tolist() == [1, 2]
+    assert result.exclusions == {3: "excluded on purpose"}
+    assert result.faults == ()
+    for study in result.cohort.studies:
+        (series,) = study.of(SAGITTAL_T2)
+        assert (np.diff(series.positions[:, 0]) > 0).all()
+        assert series.instance_numbers.tolist() == ([1, 2, 3, 4] if study.study_id == 1 else [4, 3, 2, 1])
+        (axial,) = study.of(AXIAL_T2)
+        assert (np.diff(axial.positions[:, 2]) < 0).all()
+        for one in study.series:
+            volume = result.volumes.array(one.series_id)
+            assert volume.shape == (4, 32, 32)
+            assert volume.dtype == np.uint16
+            for index, instance in enumerate(one.instance_numbers):
+                np.testing.assert_array_equal(volume[index], data.pixels[one.series_id, instance])
+    assert result.cohort.studies[1].notes == (
+        "published fault of 2: somebody said so",
+        "published fault of 23: a series",
+    )
+    assert result.cohort.grades.shape == (2, 25)
+    assert len(result.cohort.points) == 10
+
+
+def test_second_opening_starts_no_worker(opened, monkeypatch):
+    first = opened()
+    monkeypatch.setattr("bench.imaging.preparation.run_isolated", lambda *_, **__: pytest.fail("read again"))
+    second = opened()
+    assert second.data_hash == first.data_hash
+    np.testing.assert_array_equal(second.volumes.array(11), first.volumes.array(11))
+
+
+def test_broken_files_are_named_and_the_rest_stays(opened, data):
+    data.file(1, 12, 2).write_bytes(b"")
+    for instance in range(1, 5):
+        data.file(2, 23, instance).write_bytes(b"nothing of the kind" * 20)
+    result = opened()
+    assert result.cohort.study_ids.tolist() == [1, 2]
+    assert len(result.cohort.studies[0].get(12)) == 3
+    assert result.cohort.studies[1].axial_t2 == ()
+    assert any("12/2.dcm" in fault.path and "empty" in fault.what for fault in result.faults)
+    assert sum(fault.series_id == 23 and "not a DICOM file" in fault.what for fault in result.faults) == 4
+    # The canal points of study 1 lay on the empty slice.
+    assert [fault.path for fault in result.faults if "carries 5 points" in fault.what] == ["train_images/1/12/2.dcm"]
+    assert len(result.cohort.points) == 5
+
+
+def test_study_without_images_is_left_out_with_its_reason(opened, data):
+    import shutil
+
+    shutil.rmtree(data.root / "train_images" / "2")
+    result = opened()
+    assert result.cohort.study_ids.tolist() == [1]
+    assert "no such folder" in result.exclusions[2]
+
+
+@pytest.mark.parametrize("what", ["absent", "empty", "no images", "empty images"])
+def test_folder_that_is_no_data_set(opened, data, what):
+    import shutil
+
+    if what in ("absent", "empty"):
+        shutil.rmtree(data.root)
+    if what == "empty":
+        data.root.mkdir()
+    if what in ("no images", "empty images"):
+        shutil.rmtree(data.root / "train_images")
+    if what == "empty images":
+        (data.root / "train_images").mkdir()
+    with pytest.raises(DataError, match=r"--data|unpacked"):
+        opened()

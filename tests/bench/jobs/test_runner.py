@@ -1,0 +1,320 @@
+"""The harness as a user meets it: the command line on a toy data set, with an approach that can misbehave."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.jobs.store import read_job, stored_jobs
+
+PLUGINS = Path(__file__).parents[2] / "plugins"
+
+
+class Suite:
+    """`bench run` on the toy data, in a store of its own."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.out, self.cache = folder / "runs", cache
+
+    def arguments(self, *words: str, approach: str = "brightness", plugin: Path | None = None) -> list[str]:
+        paths = [PLUGINS / "toy.py", plugin or PLUGINS / "brightness.py"]
+        options = [word for path in paths for word in ("--plugin", str(path))]
+        places = ["--out", str(self.out), "--cache-dir", str(self.cache), "--folds", "2"]
+        return ["run", "--approach", approach, "--dataset", "toy", *options, *places, *words]
+
+    def start(self, *words: str, **options: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", "from bench.cli import main; main()", *self.arguments(*words, **options)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, *words: str, code: int = 0, **options: object) -> str:
+        process = self.start(*words, **options)
+        output = process.communicate(timeout=120)[0]
+        assert process.returncode == code, output
+        return output
+
+    def jobs(self) -> list:
+        return stored_jobs(self.out)
+
+    def predictions(self) -> dict[str, str]:
+        return {
+            str(job.folder.relative_to(self.out)): (job.folder / "predictions.csv").read_text() for job in self.jobs()
+        }
+
+
+@pytest.fixture
+def suite(tmp_path: Path, session_cache: Path) -> Suite:
+    return Suite(tmp_path, session_cache)
+
+
+def test_a_job_stores_all_that_it_promises(suite: Suite) -> None:
+    output = suite.run(approach="brightness,prior")
+    assert re.search(r"brightness-default fold 1: done in \d+ s, score \d", output)
+    jobs = suite.jobs()
+    assert [(job.approach, job.fold, job.status) for job in jobs] == [
+        ("brightness", 0, "done"), ("brightness", 1, "done"), ("prior", 0, "done"), ("prior", 1, "done"),
+    ]  # fmt: skip
+    folder, result = jobs[0].folder, jobs[0].result
+    assert re.fullmatch(
+        r"toy-12-[0-9a-f]{8}/folds-2-[0-9a-f]{8}/brightness-default-[0-9a-f]{8}/seed0/fold0",
+        str(folder.relative_to(suite.out)),
+    )
+    for name in ("history.csv", "notes.csv", "log.txt", "checkpoint/means.json", "predictions_true_points.csv"):
+        assert (folder / name).exists(), name
+    assert not (folder / "resume").exists()
+    assert not (folder / "lock").exists()
+    assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1, 2, 3]
+    assert (folder / "predictions.csv").read_text().startswith("row_id,normal_mild,moderate,severe\n")
+    expected = {
+        "schema_version",
+        "status",
+        "score",
+        "parts",
+        "config",
+        "fit_seconds",
+        "fit_cpu_seconds",
+        "peak_memory_mb",
+    }
+    expected |= {"predict_seconds", "versions", "hardware", "command", "threads", "jobs_beside", "parameters"}
+    assert expected <= set(result)
+    assert result["command"].startswith("bench run")
+    assert (folder.parents[2] / "folds.csv").read_text().startswith("study_id,fold\n")
+
+
+def test_held_out_labels_and_points_are_never_handed_over(suite: Suite) -> None:
+    suite.run()
+    split = pd.read_csv(next(suite.out.rglob("folds.csv"))).set_index("study_id")["fold"]
+    for job in suite.jobs():
+        held_out = set(split.index[split == job.fold])
+        in_fit = json.loads((job.folder / "seen_in_fit.json").read_text())
+        for what in ("studies", "labels", "points"):
+            assert set(in_fit[what]) == set(split.index) - held_out, what
+        in_predict = json.loads((job.folder / "seen_in_predict.json").read_text())
+        assert (set(in_predict["studies"]), in_predict["labels"], in_predict["points"]) == (held_out, None, None)
+        true_points = json.loads((job.folder / "seen_in_predict_true.json").read_text())
+        assert (set(true_points["points"]), true_points["labels"]) == (held_out, None)
+
+
+def test_same_command_again_does_nothing(suite: Suite) -> None:
+    suite.run()
+    before = {path: path.stat().st_mtime_ns for path in suite.out.rglob("*") if path.is_file()}
+    output = suite.run()
+    assert "jobs: 2 (2 done)" in output
+    assert {path: path.stat().st_mtime_ns for path in suite.out.rglob("*") if path.is_file()} == before
+
+
+def test_stale_result_says_which_part_changed_and_is_kept_aside(suite: Suite, tmp_path: Path) -> None:
+    plugin = tmp_path / "brightness.py"
+    plugin.write_text((PLUGINS / "brightness.py").read_text())
+    suite.run(plugin=plugin)
+    plugin.write_text(plugin.read_text() + "\n# another thought\n")
+    output = suite.run("--only-missing", plugin=plugin)
+    assert "changed since: source of brightness" in output
+    assert "2 stale" in output
+    assert not list(suite.out.rglob("replaced"))
+    output = suite.run(plugin=plugin)
+    assert "made anew, because changed since: source of brightness" in output
+    assert len(list(suite.out.rglob("replaced/*/predictions.csv"))) == 2
+    assert [job.status for job in suite.jobs()] == ["done", "done"]
+
+
+def test_result_that_was_tampered_with_is_not_reused(suite: Suite) -> None:
+    suite.run()
+    predictions = suite.jobs()[0].folder / "predictions.csv"
+    whole = predictions.read_text()
+    predictions.write_text(whole[: len(whole) // 2])
+    assert suite.jobs()[0].status == "damaged"
+    assert "changed since it was finished" in suite.run()
+    assert predictions.read_text() == whole
+
+
+def test_force_does_everything_anew(suite: Suite) -> None:
+    suite.run("--fold", "0")
+    assert "done in" in suite.run("--fold", "0", "--force")
+    assert len(list(suite.out.rglob("replaced/*/done"))) == 1
+
+
+def test_killed_at_random_moments_predictions_are_the_same(suite: Suite, tmp_path: Path, session_cache: Path) -> None:
+    slow = ["--set", "epochs=12", "--set", "seconds=0.25", "--jobs", "1"]
+    whole = Suite(tmp_path / "whole", session_cache)
+    whole.run(*slow)
+    rng = random.Random(0)
+    for kill in range(4):
+        process = suite.start(*slow)
+        until(
+            lambda kill=kill: len(list(suite.out.rglob("state.json"))) + len(list(suite.out.rglob("done"))) > kill // 2
+        )
+        time.sleep(rng.uniform(0, 1.0))
+        assert process.poll() is None
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        until(lambda: not any(alive(json.loads(path.read_text())["pid"]) for path in suite.out.rglob("lock")))
+    suite.run(*slow)
+    assert suite.predictions() == whole.predictions()
+    for job in suite.jobs():
+        assert pd.read_csv(job.folder / "history.csv")["epoch"].tolist() == list(range(1, 13))
+        assert job.result["fit_seconds"] >= 12 * 0.25 * 0.5  # a kill loses at most two seconds of the clock
+
+
+def test_worker_ends_when_the_run_is_killed(suite: Suite) -> None:
+    process = suite.start("--set", "seconds=2", "--jobs", "1")
+    until(lambda: list(suite.out.rglob("lock")))
+    worker = json.loads(next(suite.out.rglob("lock")).read_text())["pid"]
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    until(lambda: not alive(worker))
+
+
+def test_interrupt_keeps_what_was_done(suite: Suite) -> None:
+    process = suite.start("--set", "seconds=1", "--jobs", "1")
+    until(lambda: list(suite.out.rglob("history.csv")))
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=30)[0]
+    assert process.returncode == 130
+    assert "Run the same command again to go on" in output
+    assert "Traceback" not in output
+    suite.run("--set", "seconds=1")
+    assert [job.status for job in suite.jobs()] == ["done", "done"]
+
+
+def test_two_runs_in_one_store_share_the_jobs(suite: Suite) -> None:
+    words = ["--set", "seconds=0.5", "--jobs", "1"]
+    first, second = suite.start(*words), suite.start(*words)
+    outputs = [process.communicate(timeout=120)[0] for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], outputs
+    assert sum(output.count("done in") for output in outputs) == 2, outputs
+    assert [job.status for job in suite.jobs()] == ["done", "done"]
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "reason"),
+    [
+        ("raise", "RuntimeError: as told"),
+        ("die", "its process was killed"),
+        ("not_a_number", "are no probabilities"),
+        ("forget", "has no predictions"),
+    ],
+)
+def test_one_failing_approach_takes_nothing_down(suite: Suite, misbehave: str, reason: str) -> None:
+    output = suite.run("--set", f"misbehave={misbehave}", "--fold", "0", code=1)
+    assert reason in output
+    assert "Traceback" not in output
+    assert [job.status for job in suite.jobs()] == ["failed" if misbehave != "die" else "interrupted"]
+    assert read_job(suite.jobs()[0].folder).result == {}
+    suite.run("--fold", "0", approach="prior")
+
+
+def test_skip_is_no_failure(suite: Suite) -> None:
+    output = suite.run("--set", "misbehave=skip", "--fold", "0")
+    assert "skipped: told to skip" in output
+
+
+def test_job_timeout_fails_the_job_and_scores_nothing(suite: Suite) -> None:
+    output = suite.run("--set", "seconds=30", "--fold", "0", "--job-timeout", "4", code=1)
+    assert "ran longer than --job-timeout 4 s" in output
+    assert not list(suite.out.rglob("done"))
+
+
+def test_a_shared_stage_is_trained_once_and_charged_to_each_job(suite: Suite) -> None:
+    words = ["--fold", "0", "--set", "share_stage=true", "--set", "seconds=0.4"]
+    suite.run(*words)
+    output = suite.run(*words, "--set", "misbehave=nothing")  # another configuration, the same stage
+    assert "means reused" in output
+    first, second = (job.result["fit_seconds"] for job in suite.jobs())
+    assert min(first, second) >= 1.2
+    assert len(list(suite.out.rglob("stage.json"))) == 1
+    assert [pd.read_csv(job.folder / "history.csv")["epoch"].tolist() for job in suite.jobs()] == [[1, 2, 3]] * 2
+
+
+def test_train_fraction_uses_a_nested_share(suite: Suite) -> None:
+    suite.run("--train-fraction", ".5,1", "--fold", "0")
+    seen = [set(json.loads(path.read_text())["studies"]) for path in suite.out.rglob("seen_in_fit.json")]
+    small, large = sorted(seen, key=len)
+    assert (len(small), len(large)) == (3, 6)
+    assert small < large
+
+
+def test_dry_run_trains_nothing(suite: Suite) -> None:
+    assert "jobs: 2 (2 missing)" in suite.run("--dry-run")
+    assert not suite.jobs()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dataset", "toi"], "unknown data set 'toi'. Did you mean 'toy'?"),
+        (["--dataset", "toy:13"], "unknown preset of toy '13'"),
+        (["--set", "epoch=3"], "Did you mean 'epochs'?"),
+        (["--folds", "1"], "from 2 to 12"),
+        (["--folds", "13"], "from 2 to 12"),
+        (["--fold", "2"], "fold 2 does not exist: the split has 2 folds (0 to 1)"),
+        (["--train-fraction", "0"], "a share above 0"),
+        (["--jobs", "0"], "at least 1"),
+        (["--device", "tpu"], "--device tpu"),
+        (["--force", "--only-missing"], "contradict"),
+        (["--seed", "one"], "whole numbers"),
+        (["--executor", "slurm"], "unknown executor 'slurm'"),
+    ],
+)
+def test_wrong_use_is_explained(suite: Suite, words: list[str], message: str) -> None:
+    output = suite.run(*words, code=2)
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_settings_for_one_of_several_approaches(suite: Suite) -> None:
+    suite.run("--set", "brightness:epochs=2", "--fold", "0", approach="brightness,prior")
+    epochs = {job.approach: json.loads(job.config).get("epochs") for job in suite.jobs()}
+    assert epochs == {"brightness": 2, "prior": None}
+    output = suite.run("--set", "epochs=2", approach="brightness,prior", code=2)
+    assert "prior has no setting 'epochs'. It has none at all." in output
+
+
+@pytest.mark.slow
+def test_ray_runs_the_same_jobs(suite: Suite, tmp_path: Path, session_cache: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is an extra: pip install -e '.[ray]'")
+    suite.run("--executor", "ray", "--set", "epochs=2")
+    local = Suite(tmp_path / "local", session_cache)
+    local.run("--set", "epochs=2")
+    assert suite.predictions() == local.predictions()
+    output = suite.run("--executor", "ray", "--set", "misbehave=die", "--fold", "0", code=1)
+    assert "failed" in output
+
+
+def test_unknown_approach_is_guessed(suite: Suite) -> None:
+    assert "Did you mean 'brightness'?" in suite.run(approach="brightnes", code=2)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_store_without_the_right_to_write(suite: Suite) -> None:
+    suite.out.mkdir(mode=0o500)
+    assert "no right to write" in suite.run(code=1)
+
+
+def test_store_that_is_a_file(suite: Suite) -> None:
+    suite.out.write_text("")
+    assert "that is a file" in suite.run(code=2)
+
+
+def until(condition: object, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]
