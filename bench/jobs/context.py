@@ -21,6 +21,7 @@ from bench.files.atomic import read_json, write_json, write_text
 from bench.files.locks import Lock
 from bench.imaging.volumes import Volumes
 from bench.jobs.config import canonical
+from bench.jobs.fingerprint import file_parts, stage_source
 
 HISTORY_COLUMNS = ("stage", "epoch", "step", "losses", "learning_rate", "images_per_second")
 NOTE_COLUMNS = ("study_id", "note", "by")
@@ -118,8 +119,8 @@ class JobContext:
 
     def shared(self, name: str, config: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
         """A folder of label-free work, built once for all jobs on this data."""
-        keys = ("data", "source")
-        key = _hash({key: self.identity[key] for key in keys} | {"name": name, "config": canonical(config)})
+        about = {"name": name, "config": canonical(config), "files": file_parts(config)}
+        key = _hash({**about, "data": self.identity["data"], "source": stage_source(build)})
         return _build_once(self.shared_work / f"{self.by}-{_file_name(name)}-{key[:16]}", lambda folder: build(folder))
 
     def stage(self, name: str, config: Mapping[str, Any], train: Cohort, build: Callable[[Context], None]) -> Path:
@@ -127,10 +128,12 @@ class JobContext:
         about = {
             "name": name,
             "config": canonical(config),
+            "files": file_parts(config),
+            "source": stage_source(build),
             "studies": sorted(int(study_id) for study_id in train.study_ids),
             "precision": self.precision,
             "device": self.device,
-            **{key: self.identity[key] for key in ("data", "source", "seed", "approach")},
+            **{key: self.identity[key] for key in ("data", "seed", "approach")},
         }
         target = self.stages / f"{self.by}-{_file_name(name)}-{_hash(about)[:16]}"
         started = time.monotonic()

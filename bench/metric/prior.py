@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metric.terms import FloatArray
 from bench.targets import CLASS_WEIGHTS, TARGETS
+
+if TYPE_CHECKING:  # no code of the metric: changing how a prediction is scored retrains nothing
+    from bench.metric.terms import FloatArray
 
 
 def prior_probabilities(train_grades: NDArray[np.int8]) -> FloatArray:

@@ -69,7 +69,7 @@ def test_notes_are_written_once(context: JobContext) -> None:
     assert notes.values.tolist() == [[3, "slice 4 is truncated", "reader"], [7, "no T1, took T2", "mine"]]
 
 
-def test_stage_is_keyed_by_config_studies_seed_source_and_data(context: JobContext) -> None:
+def test_stage_is_keyed_by_config_studies_seed_and_data(context: JobContext) -> None:
     built = []
 
     def build(inner: Context) -> None:
@@ -85,11 +85,11 @@ def test_stage_is_keyed_by_config_studies_seed_source_and_data(context: JobConte
         context.stage("points", {"epochs": 3}, train, build),
         context.stage("points", {"epochs": 2}, train.subset([0, 1]), build),
     ]
-    for key in ("seed", "source", "data", "approach"):
+    for key in ("seed", "data", "approach"):
         other = replace(context, identity={**context.identity, key: "another"})
         others.append(other.stage("points", {"epochs": 2}, train, build))
-    assert len({first, *others}) == 7
-    assert len(built) == 7
+    assert len({first, *others}) == 6
+    assert len(built) == 6
 
 
 def test_another_fold_of_the_same_seed_shares_no_stage_only_by_its_studies(context: JobContext) -> None:
