@@ -47,13 +47,11 @@ def neighbours(file: Path) -> list[Path]:
     waiting = [file]
     while waiting:
         piece = waiting.pop()
-        for source in [path for path in walk(piece) if path.suffix == ".py"] if piece.is_dir() else [piece]:
-            for name in {
-                imported.module.partition(".")[0] for imported in read_or_empty(source, source.stem).imports
-            } - {""}:
-                beside = _beside(file, name)
-                if beside is None or beside in found or beside == file or (own is not None and beside not in own):
-                    continue
+        sources = [path for path in walk(piece) if path.suffix == ".py"] if piece.is_dir() else [piece]
+        imports = [imported for source in sources for imported in read_or_empty(source, source.stem).imports]
+        for name in {imported.module.partition(".")[0] for imported in imports} - {"", "bench"}:
+            beside = _beside(file, name)
+            if beside is not None and beside not in (file, *found) and (own is None or beside in own):
                 found.add(beside)
                 waiting.append(beside)
     return sorted(found)
@@ -83,7 +81,7 @@ def _beside(file: Path, name: str) -> Path | None:
     """The module or package of a name that lies beside a file, if that is what an import of the name would find."""
     module, package = file.with_name(f"{name}.py"), file.with_name(name)
     found = package if (package / "__init__.py").is_file() else module
-    if name == "bench" or not found.exists():
+    if not found.exists():
         return None
     spec = _spec(name)
     same = spec is None or spec.origin in (str(found), str(found / "__init__.py"))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import IO, Any, Protocol
 
-from bench.errors import UsageError, unknown
+from bench.errors import UsageError
 from bench.jobs.order import Order
 from bench.jobs.worker import EXIT_LOCKED, THREAD_VARIABLES
 
@@ -123,19 +123,6 @@ class Executor(Protocol):
 
     def run(self, orders: Sequence[Order], on_event: OnEvent) -> None:
         """Run all orders, telling every event of theirs; the last of each is one of `LAST_EVENTS`."""
-
-
-def make_executor(
-    name: str, *, slots: int, threads: int, gpus: int, timeout_s: float | None, spare: int = 0
-) -> Executor:
-    """The executor of a name: ``local``, or ``ray`` for a cluster."""
-    if name == "ray":
-        from bench.jobs.ray import RayExecutor
-
-        return RayExecutor(threads=max(1, threads // slots), gpus=gpus, timeout_s=timeout_s)
-    if name != "local":
-        raise unknown("executor", name, ("local", "ray"))
-    return LocalExecutor(slots=slots, threads=threads, gpus=gpus, spare=spare, timeout_s=timeout_s)
 
 
 def order_json(order: Order) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.errors import unknown
 from bench.jobs import hardware, store
-from bench.jobs.executors import OnEvent, choose_slots, choose_spare, make_executor
+from bench.jobs.executors import Executor, LocalExecutor, OnEvent, choose_slots, choose_spare
 from bench.jobs.job import Job
 from bench.jobs.order import Order
 from bench.jobs.plan import Request
@@ -90,3 +91,16 @@ def _await_others(root: Path, locked: Sequence[Job], outcome: Outcome, on_event:
             elif status != "running":
                 return left
     return []
+
+
+def make_executor(
+    name: str, *, slots: int, threads: int, gpus: int, timeout_s: float | None, spare: int = 0
+) -> Executor:
+    """The executor of a name: ``local``, or ``ray`` for a cluster."""
+    if name == "ray":
+        from bench.jobs.ray import RayExecutor
+
+        return RayExecutor(threads=max(1, threads // slots), gpus=gpus, timeout_s=timeout_s)
+    if name != "local":
+        raise unknown("executor", name, ("local", "ray"))
+    return LocalExecutor(slots=slots, threads=threads, gpus=gpus, spare=spare, timeout_s=timeout_s)
