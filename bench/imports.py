@@ -6,7 +6,9 @@ Imports within functions count, those under ``if TYPE_CHECKING`` do not: they ca
 from __future__ import annotations
 
 import ast
+import functools
 import time
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,7 +157,9 @@ def read_source(path: Path, module: str) -> Source:
     Raises:
         SyntaxError, UnicodeDecodeError: it is not Python.
     """
-    return once_per_version(path, f"source {module}", lambda: _parse(path, module))
+    return once_per_version(
+        path, f"source {module}", lambda: _parse(path.read_bytes(), module, path.name == "__init__.py")
+    )
 
 
 def read_or_empty(path: Path, module: str) -> Source:
@@ -182,9 +186,17 @@ def once_per_version(path: Path, what: str, read: Callable[[], T]) -> T:
     return answer
 
 
-def _parse(path: Path, module: str) -> Source:
-    tree = ast.parse(path.read_bytes(), filename=str(path))
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+def parse(content: bytes) -> ast.Module:
+    """The syntax tree of Python source. What it warns of, such as a backslash too few, is for its author."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(content)
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse(content: bytes, module: str, is_package: bool) -> Source:
+    tree = parse(content)
+    package = module if is_package else module.rpartition(".")[0]
     imports: list[Import] = []
     classes = []
     public = {}
@@ -198,7 +210,7 @@ def _parse(path: Path, module: str) -> Source:
             imports += [Import(origin, one.name, one.asname or one.name, node.lineno) for one in node.names]
         elif isinstance(node, ast.ClassDef):
             classes.append((node.name, tuple(dotted(base) for base in node.bases)))
-        elif path.name == "__init__.py" and isinstance(node, ast.Assign) and dotted(node.targets[0]) == "_PUBLIC":
+        elif is_package and isinstance(node, ast.Assign) and dotted(node.targets[0]) == "_PUBLIC":
             public = ast.literal_eval(node.value)
     imports += _used_lazily(tree, imports)
     return Source(tuple(imports), tuple(classes), public)

@@ -239,7 +239,7 @@ DATA, JOBS, OTHER = "bench/data/cohort.py", "bench/jobs/execute.py", "approaches
         (
             DATA,
             "try:\n    1\nexcept OSError:\n    from bench.jobs import execute",
-            "cohort:3 imports bench.jobs.execute",
+            "cohort:4 imports bench.jobs.execute",
         ),
         (DATA, "from ..jobs.execute import x", "cohort:1 imports bench.jobs.execute, which lies above"),
         ("bench/data/other.py", "from bench.data.cohort import x", ""),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.imports import once_per_version
+from bench.imports import once_per_version, parse
 from bench.plugin_files import walk
 
 # What people read, and what a run leaves behind: counts only where the code names such a file or its suffix.
@@ -99,7 +99,7 @@ def _strings(source: Path) -> set[str]:
 
 def _read_strings(source: Path) -> set[str]:
     try:
-        tree = ast.parse(source.read_bytes())
+        tree = parse(source.read_bytes())
     except (SyntaxError, ValueError, RecursionError):  # importing it says so
         return set()
     docstrings = {
