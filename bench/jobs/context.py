@@ -122,7 +122,13 @@ class JobContext:
         key = _hash({key: self.identity[key] for key in keys} | {"name": name, "config": canonical(config)})
         return _build_once(self.shared_work / f"{self.by}-{_file_name(name)}-{key[:16]}", lambda folder: build(folder))
 
-    def stage(self, name: str, config: Mapping[str, Any], train: Cohort, build: Callable[[Context], None]) -> Path:
+    def stage(
+        self,
+        name: str,
+        config: Mapping[str, Any],
+        train: Cohort,
+        build: Callable[[Cohort, Context, Mapping[str, Any]], None],
+    ) -> Path:
         """A folder with a trained stage, built once per config, source, training studies, data and seed."""
         about = {
             "name": name,
@@ -150,7 +156,7 @@ class JobContext:
                 charged=dict.fromkeys(self.charged, 0.0),
                 _notes={},
             )
-            build(inner)
+            build(train, inner, config)
             seconds = {kind: value + inner.charged[kind] for kind, value in clock.seconds().items()}
             notes = [list(note) for note in inner._notes]
             made = {"by": self.identity["job"], "threads": self.threads, "seconds": seconds, "notes": notes}
