@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bench.training.backbones import Pretrained, encoder, feature_maps, num_features
 from bench.training.losses import point_loss
+from bench.training.precision import float32
 
 HeadName = Literal["pooled", "heatmap"]
 _MAP_WIDTH = 48
@@ -32,8 +33,9 @@ class RegressionHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Pooled features (B, F) to x and y (B, P, 2) in 0..1."""
-        features = features.float()
-        return torch.stack([point(features) for point in self.points], dim=1).sigmoid()  # (B, P, 2)
+        with float32(features.device.type):  # bf16 resolves 2 pixels of 512
+            features = features.float()
+            return torch.stack([point(features) for point in self.points], dim=1).sigmoid()  # (B, P, 2)
 
 
 class HeatmapHead(nn.Module):
@@ -56,17 +58,18 @@ class HeatmapHead(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Feature maps (B, C_i, h_i, w_i) to x and y (B, P, 2) in 0..1."""
-        weights, centres = self.heatmaps(features)
-        return weights @ centres
+        return mean_positions(*self.heatmaps(features))
 
     def heatmaps(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Weights (B, P, h * w) of the map's cells, and the cells' centres (h * w, 2) in 0..1."""
+        """Weights (B, P, h * w) of the map's cells, and the cells' centres (h * w, 2) in 0..1, both in float32."""
         size = features[self.used[0]].shape[-2:]
         joined = sum(
             F.interpolate(lateral(features[index]), size=size, mode="bilinear", align_corners=False)
             for index, lateral in zip(self.used, self.lateral, strict=True)
         )  # (B, 48, h, w)
-        weights = self.maps(joined).float().flatten(2).softmax(dim=2)  # (B, P, h * w)
+        states = self.maps[:-1](joined)  # (B, 48, h, w)
+        with float32(states.device.type):  # logits that are rounded to bf16 would already move the point
+            weights = self.maps[-1](states.float()).flatten(2).softmax(dim=2)  # (B, P, h * w)
         return weights, cell_centres(size, weights)
 
 
@@ -127,7 +130,7 @@ class HeatmapPoints(nn.Module):
     def loss(self, images: Tensor, points: Tensor) -> dict[str, Tensor]:
         """L1 towards true points (B, P, 2) in 0..1, NaN where unknown, and the maps' cross entropy at its weight."""
         weights, centres = self.head.heatmaps(self.encoder(images))
-        distance = point_loss(weights @ centres, points)
+        distance = point_loss(mean_positions(weights, centres), points)
         return {"loss": distance + self.map_loss * heatmap_loss(weights, centres, points), "distance": distance}
 
 
@@ -147,6 +150,12 @@ def point_network(
     return HeatmapPoints(
         backbone, channels=channels, points=points, image_size=image_size, pretrained=pretrained, map_loss=map_loss
     )
+
+
+def mean_positions(weights: Tensor, centres: Tensor) -> Tensor:
+    """(B, P, 2) mean position under weights (B, P, C) of cells with centres (C, 2), in float32 also under autocast."""
+    with float32(weights.device.type):
+        return weights.float() @ centres.float()
 
 
 def heatmap_loss(weights: Tensor, centres: Tensor, points: Tensor) -> Tensor:
