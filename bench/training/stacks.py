@@ -97,6 +97,31 @@ class StackReader:
         return images
 
 
+def batches_of_one_depth(stacks: Sequence[Stack], reader: StackReader, batch_size: int) -> list[list[int]]:
+    """Indices of stacks in batches of as many slices each, so that none is padded because of another.
+
+    Networks whose norms look at the whole volume then say the same of a stack whatever it is read with.
+    """
+    by_depth: dict[int, list[int]] = {}
+    for index, stack in enumerate(stacks):
+        depth = reader.depth if len(stack) > reader.depth else len(stack)
+        by_depth.setdefault(depth, []).append(index)
+    return [
+        members[start : start + batch_size]
+        for members in by_depth.values()
+        for start in range(0, len(members), batch_size)
+    ]
+
+
+def flip_slices(values: Tensor, count: int, dim: int = 1) -> Tensor:
+    """Values whose axis ``dim`` runs over the positions of stacks of ``count`` slices, the other way round.
+
+    Padding stays behind the slices. What was resampled is given with its resampled count.
+    """
+    slices, padding = values.narrow(dim, 0, count), values.narrow(dim, count, values.shape[dim] - count)
+    return torch.cat([slices.flip(dim), padding], dim=dim)
+
+
 def present_slices(stacks: Sequence[Stack], depth: int) -> Tensor:
     """(B, D) which positions of padded stacks hold a slice."""
     counts = torch.tensor([len(stack) for stack in stacks])
