@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from bench import plugins
 from bench.approach import Predictions
 from bench.approaches.mil import MIL, location, point_stage, severity, slice_stage
+from bench.approaches.mil.convnext3d import DepthNet
+from bench.approaches.mil.model import Grades, SeverityNet
 from bench.data.cohort import Cohort
 from bench.data.keypoints import read_keypoints
 from bench.data.load import Opened
@@ -21,8 +26,10 @@ from bench.jobs import config as configuration
 from bench.metric.prior import prior_probabilities
 from bench.targets import AXIAL_T2, CONDITIONS, SAGITTAL_T1, SAGITTAL_T2, TARGETS, indices
 from bench.testing import make_context, open_generated
+from bench.training.point_heads import HeatmapPoints, PooledPoints
 
 PLUGIN = plugins.find("approaches", "mil")
+NETWORKS = (DepthNet, HeatmapPoints, PooledPoints, SeverityNet)
 
 
 def approach(*overrides: str) -> MIL:
@@ -203,6 +210,56 @@ def test_a_single_study_can_be_learnt_from(odd, parts, tmp_path) -> None:
     mil, context = approach(), make_context(tmp_path, odd.volumes)
     mil.fit(parts[0].subset(parts[0].study_ids[:1]), context)
     check(mil.predict(parts[1].hidden(), context))
+
+
+@pytest.fixture
+def on_meta(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, set[str]]]]:
+    """Lets the meta device stand in for a GPU: of every network that is asked, its name and the devices of its weights.
+
+    Nothing can be computed there, so every network's output is replaced by numbers of the same shape.
+    """
+    asked: list[tuple[str, set[str]]] = []
+
+    def before(module: nn.Module, inputs: Any) -> None:
+        if isinstance(module, NETWORKS):
+            images = inputs[0].values() if isinstance(inputs[0], dict) else inputs
+            devices = {tensor.device.type for tensor in (*module.state_dict().values(), *images)}
+            asked.append((type(module).__name__, devices))
+
+    def after(module: nn.Module, inputs: Any, outputs: Any) -> Any:
+        if isinstance(module, SeverityNet):
+            return {one: Grades(numbers(it.logits), {}, on_cpu(it.attention), {}) for one, it in outputs.items()}
+        return numbers(outputs) if isinstance(module, NETWORKS) else None
+
+    def numbers(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.full(tensor.shape, 0.5)
+
+    def on_cpu(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {name: numbers(tensor) for name, tensor in tensors.items()}
+
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # the meta device has none
+    hooks = [
+        torch.nn.modules.module.register_module_forward_pre_hook(before),
+        torch.nn.modules.module.register_module_forward_hook(after),
+    ]
+    yield asked
+    for hook in hooks:
+        hook.remove()
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_resumed_job_predicts_on_its_device(odd, parts, fitted, tmp_path, on_meta, resumed: bool) -> None:
+    mil = fitted
+    if resumed:
+        fitted.save(tmp_path / "saved")
+        mil = MIL.load(tmp_path / "saved", fitted.config)
+    context = make_context(tmp_path / "job", odd.volumes)
+    context.device = "meta"
+    check(mil.predict(parts[1].hidden(), context))
+    assert {name for name, _ in on_meta} == {"DepthNet", "HeatmapPoints", "SeverityNet"}
+    assert all(devices == {"meta"} for _, devices in on_meta)
+    kept = [*mil.locator.networks.trained.values(), *mil.networks.values()]
+    assert {tensor.device.type for network in kept for tensor in network.state_dict().values()} == {"cpu"}
 
 
 class KilledError(BaseException):
