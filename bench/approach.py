@@ -99,11 +99,17 @@ class Context(Protocol):
     def shared(self, name: str, config: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
         """A folder of label-free work, built once for all jobs on this data: ``build`` fills the folder it is given."""
 
-    def stage(self, name: str, config: Mapping[str, Any], train: Cohort, build: Callable[[Context], None]) -> Path:
+    def stage(
+        self,
+        name: str,
+        config: Mapping[str, Any],
+        train: Cohort,
+        build: Callable[[Cohort, Context, Mapping[str, Any]], None],
+    ) -> Path:
         """A folder with a trained stage, built once per config, source, training studies, data and seed.
 
-        ``build`` gets a context whose ``folder`` is the stage's and fills it; its seconds are charged to every job
-        that uses it.
+        ``build(train, context, config)`` gets a context whose ``folder`` is the stage's and fills it; its seconds are
+        charged to every job that uses it.
         """
 
 

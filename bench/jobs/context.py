@@ -123,7 +123,13 @@ class JobContext:
         key = _hash({**about, "data": self.identity["data"], "source": stage_source(build)})
         return _build_once(self.shared_work / f"{self.by}-{_file_name(name)}-{key[:16]}", lambda folder: build(folder))
 
-    def stage(self, name: str, config: Mapping[str, Any], train: Cohort, build: Callable[[Context], None]) -> Path:
+    def stage(
+        self,
+        name: str,
+        config: Mapping[str, Any],
+        train: Cohort,
+        build: Callable[[Cohort, Context, Mapping[str, Any]], None],
+    ) -> Path:
         """A folder with a trained stage, built once per config, source, training studies, data and seed."""
         about = {
             "name": name,
@@ -153,7 +159,7 @@ class JobContext:
                 charged=dict.fromkeys(self.charged, 0.0),
                 _notes={},
             )
-            build(inner)
+            build(train, inner, config)
             seconds = {kind: value + inner.charged[kind] for kind, value in clock.seconds().items()}
             notes = [list(note) for note in inner._notes]
             made = {"by": self.identity["job"], "threads": self.threads, "seconds": seconds, "notes": notes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
@@ -17,6 +17,12 @@ def autocast(device: str, precision: str) -> AbstractContextManager[object]:
     if precision not in _TYPES:
         raise unknown("precision", precision, _TYPES)
     return torch.autocast(torch.device(device).type, dtype=_TYPES[precision], enabled=precision != "fp32")
+
+
+def float32(device: str) -> AbstractContextManager[object]:
+    """A region without autocast, on any device (the meta device has none to switch off)."""
+    kind = torch.device(device).type
+    return nullcontext() if kind == "meta" else torch.autocast(kind, enabled=False)
 
 
 def loss_scaler(device: str, precision: str) -> torch.amp.GradScaler:
