@@ -81,7 +81,7 @@ def slices_off(patient: Patient, points: list[Point], plans: list[SeriesPlan]) -
     for point in points:
         series = [one for one in _slices(plans, point.target.point_series) if one.series_id == point.series_id]
         numbers = [one.instance_number for one in series]
-        if point.instance_number in numbers:  # habits misplace points
+        if point.instance_number in numbers:  # edge cases misplace points
             nearest = _nearest(series, true_point(patient, point.target))
             off.setdefault(point.target.condition, []).append(abs(numbers.index(point.instance_number) - nearest))
     return off

@@ -1,4 +1,4 @@
-"""Which studies a build makes: how many, how large, and with which forced habits."""
+"""Presets: how many studies a build makes, how large they are, and whether each is an edge case."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Preset:
         name: as the user calls it.
         studies: how many there are unless the user says otherwise.
         matrix: "small", "real" or "tiny": from which distribution matrix and slice count are drawn.
-        odd: whether each study is forced into one habit or fault.
+        odd: whether each study is made to show one edge case.
         megabytes: mean size of a study on disk.
     """
 

@@ -16,8 +16,8 @@ from bench.targets import MISSING, POINT_COLUMNS, PROBABILITY_COLUMNS, SEVERITIE
 
 from .acquisition import SeriesPlan, plan_study
 from .annotators import SCATTER_MM, Point, annotate, slices_off
+from .edge_cases import EDGE_CASES, EdgeCase
 from .floor import floor_score
-from .habits import HABITS, Habit
 from .labels import Severities, label_model
 from .patient import Patient, make_patient
 from .presets import Preset
@@ -33,17 +33,17 @@ class PlannedStudy:
     patient: Patient
     plans: list[SeriesPlan]
     points: list[Point]
-    habit: Habit
+    edge_case: EdgeCase
 
 
 def plan(seed: int, index: int, preset: Preset) -> PlannedStudy:
     """Everything about study ``index`` but its pixels."""
-    habit = HABITS[index % len(HABITS)] if preset.odd else HABITS[0]
-    severities = habit.labels(label_model().draw(seed, index))
+    edge_case = EDGE_CASES[index % len(EDGE_CASES)] if preset.odd else EDGE_CASES[0]
+    severities = edge_case.labels(label_model().draw(seed, index))
     patient = make_patient(seed, index, severities)
-    plans = habit.plans(plan_study(seed, index, patient, preset, severities.upper_levels_out_of_view))
-    points = habit.points(annotate(seed, index, patient, severities, plans))
-    return PlannedStudy(study_number(seed, index), severities, patient, plans, points, habit)
+    plans = edge_case.plans(plan_study(seed, index, patient, preset, severities.upper_levels_out_of_view))
+    points = edge_case.points(annotate(seed, index, patient, severities, plans))
+    return PlannedStudy(study_number(seed, index), severities, patient, plans, points, edge_case)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

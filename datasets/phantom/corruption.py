@@ -1,4 +1,4 @@
-"""What befalls finished files: broken, lost or mislabelled ones. Each works on one study's unfinished folder."""
+"""Corruption of finished files: broken, lost or mislabelled. Each function changes one study's unfinished folder."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bench.targets import AXIAL_T2, SAGITTAL_T1
 
 from .acquisition import SeriesPlan
 
-# (the study's folder, its series)
-Spoil = Callable[[Path, list[SeriesPlan]], None]
+# Takes the study's folder and its series
+Corruption = Callable[[Path, list[SeriesPlan]], None]
 
 
 def nothing(folder: Path, plans: list[SeriesPlan]) -> None:

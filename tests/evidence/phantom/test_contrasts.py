@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from bench.datasets.phantom.learning.contrasts import measured, summary
+from contrasts import measured, summary
 
 # Medians of a handful of studies, within the ranges of the README's table
 EXPECTED = {
