@@ -26,6 +26,9 @@ class DataSet(ABC):
     presets: ClassVar[tuple[str, ...]] = ()
     """Variants that a user can ask for as ``name:preset``; the first is the default. Empty: there is only one."""
 
+    caveat: ClassVar[str | None] = None
+    """What every table and report on this data set must say about its scope; None if there is nothing to say."""
+
     @abstractmethod
     def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
         """The folder that holds the data; a generated data set is built here on first use.

@@ -14,7 +14,6 @@ from bench.comparison import ApproachResult, Comparison
 from bench.comparison.formatting import duration, location_text, megabytes, p_text
 from bench.metric import PARTS
 
-PHANTOM = "phantom; ranks approaches on this phantom, not on patients"
 _PART_HEADS = ("spinal", "foram.", "subart.", "any\nsevere")
 
 
@@ -56,8 +55,8 @@ def result_table(comparison: Comparison) -> Table:
 
 
 def _title(comparison: Comparison) -> str:
-    phantom = f"\n{PHANTOM}" if comparison.is_phantom else ""
-    return f"{comparison.dataset}: {comparison.studies} studies in {comparison.of_folds} folds{phantom}"
+    caveat = f"\n{comparison.caveat}" if comparison.caveat else ""
+    return f"{comparison.dataset}: {comparison.studies} studies in {comparison.of_folds} folds{caveat}"
 
 
 def _approach(result: ApproachResult, rank: int | None) -> list[RenderableType]:

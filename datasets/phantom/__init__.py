@@ -21,6 +21,7 @@ class Phantom(DataSet):
     """Made-up patients; built on first use. ``phantom:small:7`` is preset ``small`` with seed 7."""
 
     presets = tuple(PRESETS)
+    caveat = "phantom; ranks approaches on this phantom, not on patients"
 
     def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
         """The folder of a preset and seed under ``cache``, built now if it is not there; or ``data`` itself."""
