@@ -1,4 +1,4 @@
-"""The tables beside the images, in the competition's own formats, and the study they are made from."""
+"""The tables in the competition's formats, and the planned studies that they are made from."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PlannedStudy:
 
 
 def plan(seed: int, index: int, preset: Preset) -> PlannedStudy:
-    """Everything about study ``index`` but its pixels."""
+    """Plan study ``index``: everything except its pixels."""
     edge_case = EDGE_CASES[index % len(EDGE_CASES)] if preset.odd else EDGE_CASES[0]
     severities = edge_case.labels(label_model().draw(seed, index))
     patient = make_patient(seed, index, severities)
@@ -48,7 +48,7 @@ def plan(seed: int, index: int, preset: Preset) -> PlannedStudy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyRows:
-    """What the tables hold of one study."""
+    """The table rows of one study."""
 
     study_id: int
     grades: np.ndarray  # (25,)
@@ -108,7 +108,7 @@ def _floor(studies: Sequence[StudyRows]) -> dict[str, Any]:
 
 
 def _slice_shares(studies: Sequence[StudyRows], condition: str) -> dict[str, float]:
-    """How often annotators mark the slice nearest to the true place, or one within one or two of it."""
+    """Fraction of points on the slice nearest to the true position, or within one or two slices of it."""
     off = np.array([number for study in studies for number in study.slices_off.get(condition, ())])
     if not off.size:
         return {}

@@ -79,5 +79,6 @@ def _study_number(study: int, known: list[int], folder: Path) -> int:
         return sorted(known)[study]
     raise UsageError(
         f"there is no study {study} in {folder}, which holds {len(known)} studies: "
-        f"{', '.join(map(str, sorted(known)[:3]))}, ... Give one of these ids, or a number from 0 to {min(len(known), 1000) - 1}."
+        f"{', '.join(map(str, sorted(known)[:3]))}, ... "
+        f"Give one of these ids, or a number from 0 to {min(len(known), 1000) - 1}."
     )
