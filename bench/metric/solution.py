@@ -64,7 +64,7 @@ def parse_solution(table: pd.DataFrame, source: str) -> Solution:
 def _parse_wide(table: pd.DataFrame, source: str) -> Solution:
     require_columns(source, table, TARGET_NAMES, "Give all 25 target columns, as the competition's train.csv has them.")
     names = as_text(table["study_id"])
-    refuse(source, ~names.str.fullmatch(_STUDY_ID).to_numpy(bool), names, "study_id is no number", "Correct it.")
+    refuse(source, ~names.str.fullmatch(_STUDY_ID).to_numpy(bool), names, "study_id is not a number", "Correct it.")
     refuse_duplicates(source, names)
     study_ids = names.astype(np.int64)
 

@@ -29,7 +29,7 @@ _OPEN = 0.5  # steps of severity below which a foramen has its fat
 RATIOS = {
     SAGITTAL_T2: (
         ("T2, CSF to healthy nucleus", "csf", "nucleus"),
-        ("T2, CSF to worn disc", "csf", "worn"),
+        ("T2, CSF to degenerated disc", "csf", "worn"),
         ("T2, CSF to posterior annulus", "csf", "annulus"),
         ("T2, subcutaneous fat to muscle", "fat", "muscle"),
         ("T2, signal to noise of CSF", "csf", "noise"),

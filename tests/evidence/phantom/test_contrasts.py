@@ -8,7 +8,7 @@ from contrasts import measured, summary
 EXPECTED = {
     "T2, CSF to posterior annulus": (6.0, 20.0),
     "T2, CSF to healthy nucleus": (1.3, 2.6),
-    "T2, CSF to worn disc": (2.6, 9.0),
+    "T2, CSF to degenerated disc": (2.6, 9.0),
     "T2, subcutaneous fat to muscle": (1.6, 8.0),
     "T1, foraminal fat to root": (1.6, 3.0),
     "T1, subcutaneous fat to muscle": (1.4, 3.0),
