@@ -9,17 +9,18 @@ from typing import Any
 
 import click
 
-from bench.cli.options import PathType, plugin_paths
+from bench.cli import options
+from bench.cli.options import plugin_paths
 from bench.plugins import CONTRACTS, PluginError, available, load_plugin
 
 
 @click.command(short_help="List approaches, data sets, reports and runs.")
 @click.argument("what", type=click.Choice([*CONTRACTS, "runs"]), required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@click.option("--plugin", "plugins", type=PathType, multiple=True, help="A plug-in's file or folder.")
-@click.option("--out", type=PathType, default=Path("runs"), show_default=True, help="The store whose runs to list.")
+@options.as_json
+@options.plugins
+@options.store
 def command(what: str | None, as_json: bool, plugins: tuple[Path, ...], out: Path) -> None:
-    """List what there is: approaches, data sets, reports and runs."""
+    """List the available approaches, data sets and reports, and the stored runs."""
     paths = plugin_paths(plugins)
     kinds = [what] if what else [*CONTRACTS, "runs"]
     document = {kind: _runs(out) if kind == "runs" else _plugins(kind, paths) for kind in kinds}

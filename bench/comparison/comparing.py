@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.comparison.caveat import caveat_of
 from bench.comparison.pooled import Pooled, Split, pool, prior_terms, read_split
 from bench.comparison.resampling import Resampled
 from bench.comparison.results import ApproachResult, Comparison, Difference, Estimate, FoldScore, Unfinished
@@ -85,6 +86,7 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
         excluded={int(study): reason for study, reason in split.about.get("excluded", {}).items()},
         unfinished=tuple(_unfinished(job, status[job.folder]) for job in jobs if status[job.folder] != "done"),
         notes=comparison_notes([results[i] for i in order]),
+        caveat=caveat_of(split.about, first),
     )
 
 

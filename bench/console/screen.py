@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: live bars at a terminal, one plain line an event elsewhere."""
+"""Progress of a run: live bars at a terminal, one plain line per event elsewhere."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Screen:
         elif kind in LAST_EVENTS:
             self._show_end(name, event)
         elif kind != "note":
-            words = {"stale": "made anew, because {reason}", "reused": "{stage} reused, trained by another job"}
+            words = {"stale": "runs again: {reason}", "reused": "{stage} reused, trained by another job"}
             self._show(name, words.get(kind, "{stage}").format(**event))
 
     def _show_progress(self, name: str, event: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ class Screen:
             "found": lambda: f"done meanwhile by another run, score {event['score']:.4f}",
             "skipped": lambda: f"skipped: {event['reason']}",
             "failed": lambda: f"failed: {event['reason']}",
-            "locked": lambda: f"in the hands of {event['holder']}; waiting for its result",
+            "locked": lambda: f"running in {event['holder']}; waiting for its result",
         }[event["event"]]()
         if event["event"] != "locked":
             self._ended += 1

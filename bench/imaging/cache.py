@@ -1,4 +1,4 @@
-"""The files of the volume cache: one ``.npy`` a series with a JSON record beside it.
+"""The files of the volume cache: one ``.npy`` per series, and its JSON record.
 
 ``<series_id>.npy`` is (S, H, W) unsigned 8 or 16 bits in anatomical slice order; ``<series_id>.json`` says everything
 else, and is written last: a series is there if its record is. ``index.json`` gathers the records once all are there, so
@@ -171,7 +171,7 @@ def _records(folder: Path) -> Iterator[Record]:
 def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Let one process in at a time; the lock goes with its process, however that ends.
 
-    Where the file system knows no locks two may be in at once; files are replaced whole, so that costs time alone.
+    On a file system without locks two processes may enter; files are replaced whole, so that this only costs time.
     """
     with path.open("w") as file:
         while not _try_lock(file):

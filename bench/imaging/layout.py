@@ -41,8 +41,8 @@ class Layout:
     Attributes:
         root: the data folder.
         files: (study id, series id) -> files relative to ``root``, sorted.
-        faults: what lies there and fits nowhere.
-        images_hash: over the paths and sizes of all files, and the first bytes of one file a study.
+        faults: files and folders that do not fit the layout.
+        images_hash: over the paths and sizes of all files, and the first bytes of one file per study.
     """
 
     root: Path
@@ -132,7 +132,7 @@ def _size(entry: os.DirEntry[str]) -> int:
 
 
 def _first_bytes(path: Path) -> bytes:
-    """The beginning of one file: two phantoms of one layout and file size must not be taken for each other."""
+    """The beginning of one file: two generated data sets with equal paths and file sizes must differ."""
     try:
         with path.open("rb") as file:
             return hashlib.sha256(file.read(1 << 16)).digest()

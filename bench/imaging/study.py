@@ -1,4 +1,4 @@
-"""Studies and series: which slices there are and where in the patient they lie. No pixels here; see `volumes`."""
+"""Studies and series: their slices and the geometry in patient space. For pixels see `volumes`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Series:
         orientations: (S, 2, 3) unit vectors along which columns and rows grow.
         spacings: (S, 2) mm between columns and between rows.
         shapes: (S, 2) rows and columns of each slice as the file has them.
-        thickness_mm: nominal slice thickness, NaN where the files do not tell.
-        assumptions: what the reader had to assume or repair, in words.
+        thickness_mm: nominal slice thickness, NaN if the files do not give it.
+        assumptions: notes on what was assumed or repaired.
     """
 
     study_id: int
@@ -54,7 +54,7 @@ class Series:
         return Plane(self.positions[index], along_x, along_y, self.spacings[index])
 
     def index_of(self, instance_number: int) -> int:
-        """Where the slice with this instance number stands in anatomical order. Raises KeyError if it is absent."""
+        """The index of an instance number in anatomical order. Raises KeyError if it is absent."""
         found = np.flatnonzero(self.instance_numbers == instance_number)
         if not len(found):
             raise KeyError(f"series {self.series_id} has no slice with instance number {instance_number}")
@@ -87,7 +87,7 @@ class Study:
     Attributes:
         study_id: the study's number.
         series: all readable series, by description and then series id.
-        notes: what is missing or was repaired, in words.
+        notes: on what is missing or was repaired.
     """
 
     study_id: int
@@ -110,7 +110,7 @@ class Study:
 
     @property
     def axial_t2(self) -> tuple[Series, ...]:
-        """The Axial T2 series; a study in four or so has several."""
+        """The Axial T2 series; about one study in four has several."""
         return self.of(AXIAL_T2)
 
     def main_series(self, description: str) -> Series | None:

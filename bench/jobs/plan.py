@@ -137,7 +137,8 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         for fold in chosen
     )
     split_folder = jobs[0].folder_in(request.out).parents[2]
-    _write_split(split_folder, split, opened, dataset.best_predictions(folder), dataset_name)
+    best = dataset.best_predictions(folder)
+    _write_split(split_folder, split, opened, best, dataset_name, dataset.caveat)
     return Prepared(opened, split_folder, jobs)
 
 
@@ -179,7 +180,7 @@ def _split(wish: str, opened: Opened) -> Any:
     return folds.make_folds(cohort.study_ids, cohort.grades, count)
 
 
-def _write_split(folder: Path, split: Any, opened: Opened, best: Any, dataset: str) -> None:
+def _write_split(folder: Path, split: Any, opened: Opened, best: Any, dataset: str, caveat: str | None) -> None:
     """Write what the score stands on beside the runs: the split, the labels, and what is known of the data."""
     if (folder / "dataset.json").exists() and read_json(folder / "dataset.json")["data_hash"] == opened.data_hash:
         return
@@ -193,6 +194,7 @@ def _write_split(folder: Path, split: Any, opened: Opened, best: Any, dataset: s
         write_text(folder / store.FLOOR, best.set_index("row_id").loc[rows].to_csv(lineterminator="\n"))
     about = {
         "dataset": dataset,
+        "caveat": caveat,
         "folder": str(opened.folder),
         "data_hash": opened.data_hash,
         "fold_hash": folds.fold_hash(split),

@@ -159,4 +159,4 @@ def build_study(images: Path, preset: str, seed: int, index: int) -> None:
     scans = [
         (series, scan_series(seed, index, number, series, study.patient)) for number, series in enumerate(study.plans)
     ]
-    write_study(images / str(study.study_id), study.study_id, scans, study.habit.spoil)
+    write_study(images / str(study.study_id), study.study_id, scans, study.edge_case.corrupt)

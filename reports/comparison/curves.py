@@ -20,7 +20,7 @@ Curve = list[tuple[float, float]]
 
 
 def training_curves(results: Iterable[ApproachResult]) -> tuple[list[dict[str, Any]], list[str]]:
-    """For each approach its label and panels, one a stage; and what could not be read, in words."""
+    """For each approach its label and panels, one panel per stage; and messages about unreadable files."""
     groups: list[dict[str, Any]] = []
     unreadable: list[str] = []
     for result in results:

@@ -1,4 +1,4 @@
-"""What the results were made with, and what was noted of studies while they were made."""
+"""The environment of the results, and the notes on studies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.comparison import ApproachResult
 
 @dataclass(slots=True)
 class Note:
-    """One remark, and the studies that it was made of."""
+    """One note, and the studies that it is about."""
 
     by: str
     text: str
@@ -20,7 +20,7 @@ class Note:
 
 
 def notes_of(results: Iterable[ApproachResult]) -> list[Note]:
-    """The remarks of all jobs' ``notes.csv``, equal ones put together, the most frequent first."""
+    """The notes of all jobs' ``notes.csv``, merged where equal, the most frequent first."""
     found: dict[tuple[str, str], dict[str, None]] = {}
     for result in results:
         for job in result.jobs:
@@ -34,7 +34,7 @@ def notes_of(results: Iterable[ApproachResult]) -> list[Note]:
 
 
 def common_and_differing(results: Sequence[ApproachResult]) -> dict[str, Any]:
-    """What all jobs were made with, and, by approach, what differs between jobs.
+    """The environment shared by all jobs, and by approach what differs between jobs.
 
     Returns:
         ``common``: (name, value) pairs; ``differing``: the names; ``rows``: (label, values in the order of the names);
@@ -59,8 +59,8 @@ def common_and_differing(results: Sequence[ApproachResult]) -> dict[str, Any]:
 
 
 def _facts(result: dict[str, Any]) -> dict[str, str]:
-    """What could make a job slower, faster or slightly different."""
-    plain = {"precision": "precision", "threads": "threads", "jobs_beside": "jobs at once"}
+    """Facts that can change the speed or, slightly, the numbers of a job."""
+    plain = {"precision": "precision", "threads": "threads", "jobs_beside": "concurrent jobs"}
     facts = {word: str(result[name]) for name, word in plain.items() if result.get(name) is not None}
     for group in ("hardware", "versions"):
         facts |= {str(name): str(value) for name, value in (result.get(group) or {}).items()}

@@ -122,7 +122,7 @@ def test_stale_result_says_which_part_changed_and_is_kept_aside(suite: Suite, tm
     assert "2 stale" in output
     assert not list(suite.out.rglob("replaced"))
     output = suite.run(plugin=plugin)
-    assert "made anew, because changed since: source of brightness" in output
+    assert "runs again: changed since: source of brightness" in output
     assert len(list(suite.out.rglob("replaced/*/predictions.csv"))) == 2
     assert [job.status for job in suite.jobs()] == ["done", "done"]
 

@@ -112,7 +112,7 @@ def test_training_curves_and_a_history_that_cannot_be_read(make_store) -> None:
     next(store.rglob("fold2")).joinpath("history.csv").write_text("stage,epoch\nseverity,1\n")
     page = page_of(store)
     assert page.count('class="one"') == 3
-    assert "120 images a second" in page
+    assert "120 images per second" in page
     assert "history.csv cannot be read" in page
 
 
@@ -124,7 +124,7 @@ def test_one_section_for_each_data_set(make_store) -> None:
     second = page[page.index('id="section-2"') :]
     assert "on this phantom" not in second
     assert "skill" not in second.lower()
-    assert "not to be compared between sections" in page
+    assert "scores of different sections are not comparable" in page
 
 
 @pytest.mark.parametrize("folds", [2, 4])

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from bench.datasets.phantom.acquisition import SeriesPlan
+from bench.datasets.phantom.annotators import true_point
+from bench.datasets.phantom.canvas import FloatArray
+from bench.datasets.phantom.tables import PlannedStudy
 from bench.targets import SAGITTAL_T1, SAGITTAL_T2, TARGETS
-
-from ..acquisition import SeriesPlan
-from ..annotators import true_point
-from ..canvas import FloatArray
-from ..tables import PlannedStudy
 
 SIDE_PX = 48
 _MM_PER_PX = {"spinal": 1.0, "foraminal": 1.0, "subarticular": 0.9}

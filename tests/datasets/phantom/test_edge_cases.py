@@ -5,7 +5,7 @@ import pytest
 
 from bench.data.load import Opened, open_dataset
 from bench.datasets.phantom import Phantom, build
-from bench.datasets.phantom.habits import HABITS
+from bench.datasets.phantom.edge_cases import EDGE_CASES
 from bench.datasets.phantom.presets import PRESETS
 from bench.datasets.phantom.tables import PlannedStudy, plan
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
@@ -17,12 +17,12 @@ def kinds(study: PlannedStudy) -> list[str]:
 
 @pytest.fixture(scope="module")
 def odd() -> dict[str, PlannedStudy]:
-    return {HABITS[index].name: plan(100, index, PRESETS["odd"]) for index in range(40)}
+    return {EDGE_CASES[index].name: plan(100, index, PRESETS["odd"]) for index in range(40)}
 
 
-def test_there_is_one_study_a_habit() -> None:
-    assert len(HABITS) == PRESETS["odd"].studies == 40
-    assert len({habit.name for habit in HABITS}) == 40
+def test_there_is_one_study_per_edge_case() -> None:
+    assert len(EDGE_CASES) == PRESETS["odd"].studies == 40
+    assert len({edge_case.name for edge_case in EDGE_CASES}) == 40
 
 
 def test_missing_series(odd: dict[str, PlannedStudy]) -> None:

@@ -1,6 +1,6 @@
-"""Forced habits and faults: what the real data do now and then, one a study, for the preset ``odd``.
+"""Edge cases for the preset ``odd``, one per study: what real data show now and then.
 
-A habit changes a study's labels, its plan of series, its points, or its finished files.
+An edge case changes a study's labels, its plan of series, its points, or its finished files.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import numpy as np
 
 from bench.targets import AXIAL_T2, LEVELS, MISSING, SAGITTAL_T1, SAGITTAL_T2, TARGETS
 
-from . import spoiling
+from . import corruption
 from .acquisition import SeriesPlan
 from .annotators import Point
+from .corruption import Corruption
 from .labels import Severities
-from .spoiling import Spoil
 from .stacks import Block
 
 Plans = list[SeriesPlan]
 
 
 @dataclass(frozen=True, slots=True)
-class Habit:
-    """One thing that is odd about a study; each part may change what it is given."""
+class EdgeCase:
+    """One irregularity of a study; each function may change what it is given."""
 
     name: str
     plans: Callable[[Plans], Plans] = lambda plans: plans
     labels: Callable[[Severities], Severities] = lambda severities: severities
     points: Callable[[list[Point]], list[Point]] = lambda points: points
-    spoil: Spoil = spoiling.nothing
+    corrupt: Corruption = corruption.nothing
 
 
 def _without(*descriptions: str) -> Callable[[Plans], Plans]:
@@ -134,45 +134,45 @@ def _three_levels_plans(plan: SeriesPlan) -> SeriesPlan:
     return replace(plan, blocks=blocks, shape=(rows - lost, columns), wrapped=0)
 
 
-HABITS: tuple[Habit, ...] = (
-    Habit("nothing odd"),
-    Habit("no T1", _without(SAGITTAL_T1)),
-    Habit("no T2", _without(SAGITTAL_T2)),
-    Habit("no axial", _without(AXIAL_T2)),
-    Habit("T1 alone", _without(SAGITTAL_T2, AXIAL_T2)),
-    Habit("axial alone", _without(SAGITTAL_T1, SAGITTAL_T2)),
-    Habit("one slice in every series", _each(_middle_slice)),
-    Habit("one slice of T2", _each(_middle_slice, SAGITTAL_T2)),
-    Habit("200 axial slices", _each(_two_hundred, AXIAL_T2)),
-    Habit("instances from left to right", _each(_reversed, SAGITTAL_T1, SAGITTAL_T2)),
-    Habit("instances from foot to head", _each(_reversed, AXIAL_T2)),
-    Habit("gaps in instance numbers", _each(_numbered(lambda number: 3 * number + 2))),
-    Habit("instance numbers in the thousands", _each(_numbered(lambda number: number + 5000))),
-    Habit("labels missing everywhere", labels=_labels(lambda index, grade: MISSING)),
-    Habit("no spinal labels", labels=_labels(lambda index, grade: MISSING if index < 5 else grade)),
-    Habit("right side without labels", labels=_labels(lambda i, g: MISSING if TARGETS[i].side == "right" else g)),
-    Habit("three levels in view", _each(_three_levels_plans), labels=_labels(_three_levels_labels)),
-    Habit("no points", points=lambda points: []),
-    Habit("points of one level alone", points=lambda points: [p for p in points if p.target.level == "l4_l5"]),
-    Habit("points on the left alone", points=lambda points: [p for p in points if p.target.side == "left"]),
-    Habit("axial in four series", _axial_in_parts),
-    Habit("T1 twice", _copied(SAGITTAL_T1)),
-    Habit("axial twice", _copied(AXIAL_T2)),
-    Habit("right half of the body alone", _each(_one_half, SAGITTAL_T1)),
-    Habit("sagittal slices turned", _each(_turned, SAGITTAL_T1, SAGITTAL_T2)),
-    Habit("wide images", _each(lambda plan: replace(plan, shape=(plan.shape[0], plan.shape[1] * 5 // 4)))),
-    Habit("high images", _each(lambda plan: replace(plan, shape=(plan.shape[0], plan.shape[1] * 4 // 5)))),
-    Habit("a truncated file", spoil=spoiling.truncate),
-    Habit("a file that is no DICOM", spoil=spoiling.scribble),
-    Habit("an empty file", spoil=spoiling.empty),
-    Habit("a series without files", spoil=spoiling.empty_series),
-    Habit("a series of the table absent", spoil=spoiling.drop_series),
-    Habit("a slice absent", spoil=spoiling.drop_slice),
-    Habit("a slice of another size", spoil=spoiling.crop_slice),
-    Habit("a slice without position", spoil=spoiling.unplace),
-    Habit("a slice twice", spoil=spoiling.repeat_slice),
-    Habit("rescaled values", spoil=spoiling.rescale),
-    Habit("not compressed", spoil=spoiling.decompress),
-    Habit("an axial series that lies coronal", spoil=spoiling.turn_coronal),
-    Habit("blank slices", spoil=spoiling.blank),
+EDGE_CASES: tuple[EdgeCase, ...] = (
+    EdgeCase("nothing odd"),
+    EdgeCase("no T1", _without(SAGITTAL_T1)),
+    EdgeCase("no T2", _without(SAGITTAL_T2)),
+    EdgeCase("no axial", _without(AXIAL_T2)),
+    EdgeCase("T1 alone", _without(SAGITTAL_T2, AXIAL_T2)),
+    EdgeCase("axial alone", _without(SAGITTAL_T1, SAGITTAL_T2)),
+    EdgeCase("one slice in every series", _each(_middle_slice)),
+    EdgeCase("one slice of T2", _each(_middle_slice, SAGITTAL_T2)),
+    EdgeCase("200 axial slices", _each(_two_hundred, AXIAL_T2)),
+    EdgeCase("instances from left to right", _each(_reversed, SAGITTAL_T1, SAGITTAL_T2)),
+    EdgeCase("instances from foot to head", _each(_reversed, AXIAL_T2)),
+    EdgeCase("gaps in instance numbers", _each(_numbered(lambda number: 3 * number + 2))),
+    EdgeCase("instance numbers in the thousands", _each(_numbered(lambda number: number + 5000))),
+    EdgeCase("labels missing everywhere", labels=_labels(lambda index, grade: MISSING)),
+    EdgeCase("no spinal labels", labels=_labels(lambda index, grade: MISSING if index < 5 else grade)),
+    EdgeCase("right side without labels", labels=_labels(lambda i, g: MISSING if TARGETS[i].side == "right" else g)),
+    EdgeCase("three levels in view", _each(_three_levels_plans), labels=_labels(_three_levels_labels)),
+    EdgeCase("no points", points=lambda points: []),
+    EdgeCase("points of one level alone", points=lambda points: [p for p in points if p.target.level == "l4_l5"]),
+    EdgeCase("points on the left alone", points=lambda points: [p for p in points if p.target.side == "left"]),
+    EdgeCase("axial in four series", _axial_in_parts),
+    EdgeCase("T1 twice", _copied(SAGITTAL_T1)),
+    EdgeCase("axial twice", _copied(AXIAL_T2)),
+    EdgeCase("right half of the body alone", _each(_one_half, SAGITTAL_T1)),
+    EdgeCase("sagittal slices turned", _each(_turned, SAGITTAL_T1, SAGITTAL_T2)),
+    EdgeCase("wide images", _each(lambda plan: replace(plan, shape=(plan.shape[0], plan.shape[1] * 5 // 4)))),
+    EdgeCase("high images", _each(lambda plan: replace(plan, shape=(plan.shape[0], plan.shape[1] * 4 // 5)))),
+    EdgeCase("a truncated file", corrupt=corruption.truncate),
+    EdgeCase("a file that is no DICOM", corrupt=corruption.replace_with_text),
+    EdgeCase("an empty file", corrupt=corruption.empty),
+    EdgeCase("a series without files", corrupt=corruption.empty_series),
+    EdgeCase("a series of the table absent", corrupt=corruption.drop_series),
+    EdgeCase("a slice absent", corrupt=corruption.drop_slice),
+    EdgeCase("a slice of another size", corrupt=corruption.crop_slice),
+    EdgeCase("a slice without position", corrupt=corruption.drop_position),
+    EdgeCase("a slice twice", corrupt=corruption.repeat_slice),
+    EdgeCase("rescaled values", corrupt=corruption.rescale),
+    EdgeCase("not compressed", corrupt=corruption.decompress),
+    EdgeCase("an axial series that lies coronal", corrupt=corruption.turn_coronal),
+    EdgeCase("blank slices", corrupt=corruption.blank),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What befalls finished files: broken, lost or mislabelled ones. Each works on one study's unfinished folder."""
+"""Corruption of finished files: broken, lost or mislabelled. Each function changes one study's unfinished folder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bench.targets import AXIAL_T2, SAGITTAL_T1
 
 from .acquisition import SeriesPlan
 
-# (the study's folder, its series)
-Spoil = Callable[[Path, list[SeriesPlan]], None]
+# Takes the study's folder and its series
+Corruption = Callable[[Path, list[SeriesPlan]], None]
 
 
 def nothing(folder: Path, plans: list[SeriesPlan]) -> None:
-    """Leave everything as it is."""
+    """Change nothing."""
 
 
 def _edge_file(folder: Path, plans: list[SeriesPlan], description: str = SAGITTAL_T1) -> Path:
@@ -29,34 +29,34 @@ def _edge_file(folder: Path, plans: list[SeriesPlan], description: str = SAGITTA
 
 
 def truncate(folder: Path, plans: list[SeriesPlan]) -> None:
-    """Cut one file in the middle of its pixels."""
+    """Truncate one file within its pixel data."""
     path = _edge_file(folder, plans)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
 
-def scribble(folder: Path, plans: list[SeriesPlan]) -> None:
-    """Put a text where an image should be."""
+def replace_with_text(folder: Path, plans: list[SeriesPlan]) -> None:
+    """Replace one image file by an HTML page."""
     _edge_file(folder, plans).write_text("<html>403 Forbidden</html>\n" * 40)
 
 
 def empty(folder: Path, plans: list[SeriesPlan]) -> None:
-    """Leave nothing in one file."""
+    """Make one file empty."""
     _edge_file(folder, plans).write_bytes(b"")
 
 
 def empty_series(folder: Path, plans: list[SeriesPlan]) -> None:
-    """Leave nothing in one series' folder."""
+    """Delete all files of one series."""
     for path in _edge_file(folder, plans).parent.iterdir():
         path.unlink()
 
 
 def drop_series(folder: Path, plans: list[SeriesPlan]) -> None:
-    """Lose a series that the table lists."""
+    """Delete the folder of a series that is in the table."""
     shutil.rmtree(_edge_file(folder, plans).parent)
 
 
 def drop_slice(folder: Path, plans: list[SeriesPlan]) -> None:
-    """Lose one slice in the middle of a series."""
+    """Delete one slice in the middle of a series."""
     plan = next(plan for plan in plans if plan.description == AXIAL_T2)
     (folder / str(plan.series_id) / f"{plan.instance_numbers[len(plan) // 2]}.dcm").unlink()
 
@@ -68,8 +68,8 @@ def crop_slice(folder: Path, plans: list[SeriesPlan]) -> None:
     _replace(path, header, header.pixel_array[:-16, :-8])
 
 
-def unplace(folder: Path, plans: list[SeriesPlan]) -> None:
-    """Take the position from one slice."""
+def drop_position(folder: Path, plans: list[SeriesPlan]) -> None:
+    """Delete the position of one slice."""
     path = _edge_file(folder, plans)
     header = pydicom.dcmread(path)
     del header.ImagePositionPatient
@@ -100,7 +100,7 @@ def decompress(folder: Path, plans: list[SeriesPlan]) -> None:
 
 
 def turn_coronal(folder: Path, plans: list[SeriesPlan]) -> None:
-    """Let an axial series claim to lie coronal, as one of the real data does."""
+    """Give an axial series a coronal orientation, as one series of the real data has."""
     for path in sorted(_edge_file(folder, plans, AXIAL_T2).parent.iterdir()):
         header = pydicom.dcmread(path)
         header.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
@@ -108,7 +108,7 @@ def turn_coronal(folder: Path, plans: list[SeriesPlan]) -> None:
 
 
 def blank(folder: Path, plans: list[SeriesPlan]) -> None:
-    """Leave the first and the last slice of every series black."""
+    """Make the first and the last slice of every series black."""
     for plan in plans:
         for number in (plan.instance_numbers[0], plan.instance_numbers[-1]):
             path = folder / str(plan.series_id) / f"{number}.dcm"

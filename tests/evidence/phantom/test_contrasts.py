@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from bench.datasets.phantom.learning.contrasts import measured, summary
+from contrasts import measured, summary
 
 # Medians of a handful of studies, within the ranges of the README's table
 EXPECTED = {
     "T2, CSF to posterior annulus": (6.0, 20.0),
     "T2, CSF to healthy nucleus": (1.3, 2.6),
-    "T2, CSF to worn disc": (2.6, 9.0),
+    "T2, CSF to degenerated disc": (2.6, 9.0),
     "T2, subcutaneous fat to muscle": (1.6, 8.0),
     "T1, foraminal fat to root": (1.6, 3.0),
     "T1, subcutaneous fat to muscle": (1.4, 3.0),

@@ -1,4 +1,4 @@
-"""Readers that should see little or nothing, and readers who know the truth about something else."""
+"""Readers of features that should carry little information, and perfect readers of other quantities."""
 
 from __future__ import annotations
 
@@ -10,22 +10,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from bench.datasets.phantom.canvas import FloatArray
+from bench.datasets.phantom.labels import RHO, label_model, tilted
+from bench.datasets.phantom.person import draw_person
+from bench.metric.prior import prior_probabilities
 from bench.targets import LEVELS, TARGETS
-
-from ..canvas import FloatArray
-from ..labels import RHO, label_model, tilted
-from ..person import draw_person
 
 
 def prior(grades: NDArray[np.int8], studies: int) -> FloatArray:
-    """(studies, 25, 3): class shares per condition and level, sides pooled, each count plus one, weighted."""
-    result = np.empty((studies, len(TARGETS), 3))
-    for condition in {target.condition for target in TARGETS}:
-        for level in LEVELS:
-            mine = [i for i, t in enumerate(TARGETS) if t.condition == condition and t.level == level]
-            counts = np.array([(grades[:, mine] == grade).sum() + 1 for grade in range(3)])
-            result[:, mine] = tilted(counts / counts.sum())
-    return result
+    """(studies, 25, 3) class prior of the training grades, the same for every study."""
+    return np.tile(prior_probabilities(grades), (studies, 1, 1))
 
 
 def histograms(crops: NDArray[np.uint8], bins: int = 16) -> FloatArray:
@@ -37,7 +31,7 @@ def histograms(crops: NDArray[np.uint8], bins: int = 16) -> FloatArray:
 
 
 def logistic_by_condition(train: FloatArray, grades: NDArray[np.int8], test: FloatArray) -> FloatArray:
-    """Probabilities from features (N, 25, F) of each target, one model a condition, knowing the level."""
+    """Probabilities from features (N, 25, F) of each target, one model per condition, which also gets the level."""
     result = np.empty((len(test), len(TARGETS), 3))
     level = np.eye(len(LEVELS))[[LEVELS.index(target.level) for target in TARGETS]]
     for condition in dict.fromkeys(target.condition for target in TARGETS):
@@ -59,7 +53,7 @@ def _with_level(features: FloatArray, mine: NDArray[np.int64], level: FloatArray
 
 
 def boosted(train: FloatArray, grades: NDArray[np.int8], test: FloatArray) -> FloatArray:
-    """Gradient boosting from features (N, F) of whole studies, a model a target, held close to the class shares."""
+    """Gradient boosting from features (N, F) of whole studies, one strongly regularised model per target."""
     result = prior(grades, len(test))
     for target in range(len(TARGETS)):
         keep = grades[:, target] >= 0
@@ -81,7 +75,7 @@ def neighbour(target: int) -> int:
 
 
 def perfect_reader_of_neighbours(steps: FloatArray) -> FloatArray:
-    """What the exact severity of the neighbouring level tells of each target: (N, 25, 3), tilted."""
+    """(N, 25, 3) probabilities of each grade given the exact severity of the neighbouring level, tilted."""
     model = label_model()
     covariance = model.root @ model.root.T
     first, second = model.cuts[:, 0], model.cuts[:, 1]
@@ -95,7 +89,7 @@ def perfect_reader_of_neighbours(steps: FloatArray) -> FloatArray:
 
 
 def perfect_reader_of_degeneration(degeneration: FloatArray, *, people: int = 6000) -> FloatArray:
-    """What the exact degeneration of the five discs tells: learnt from ``people`` without images."""
+    """(N, 25, 3) probabilities given the exact degeneration of the five discs, fitted on ``people`` without images."""
     drawn = [label_model().draw(77, index) for index in range(people)]
     discs = np.stack([draw_person(77, index, one.steps).degeneration for index, one in enumerate(drawn)])
     grades = np.stack([one.grades for one in drawn])

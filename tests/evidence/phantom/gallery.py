@@ -1,6 +1,6 @@
-"""Draws ``grades.png`` of the README: each condition normal, moderate and severe, beside each other.
+"""Draw ``grades.png`` of the phantom's README: crops of each condition by severity.
 
-Run it as ``python -m bench.datasets.phantom.gallery -o grades.png``.
+Run it as ``python tests/evidence/phantom/gallery.py -o grades.png``.
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ from pathlib import Path
 
 import click
 import numpy as np
+from learning.crops import annotated_points, crop_bag, stack
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from bench.datasets.phantom.labels import label_model
+from bench.datasets.phantom.presets import PRESETS
+from bench.datasets.phantom.scan import scan_series
+from bench.datasets.phantom.tables import plan
 from bench.targets import CONDITIONS, TARGETS
 
-from .labels import label_model
-from .learning.crops import annotated_points, crop_bag, stack
-from .presets import PRESETS
-from .scan import scan_series
-from .tables import plan
-
 _STEPS = {"normal": -1.0, "mild": 0.5, "moderate": 1.5, "severe": 2.6}
-_EACH = 2  # studies a grade
+_EACH = 2  # studies per grade
 
 
 @click.command()

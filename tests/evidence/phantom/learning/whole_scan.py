@@ -1,4 +1,4 @@
-"""The reader of the whole scan: no points, only slices spread over the study and where targets usually lie."""
+"""The whole-scan reader: no points, only slices spread over the study and the mean positions of the targets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bench.approach import Context
+from bench.datasets.phantom.labels import label_statistics
+from bench.metric.prior import prior_probabilities
 from bench.targets import AXIAL_T2, CLASS_WEIGHTS, CONDITIONS, LEVELS, SAGITTAL_T1, SAGITTAL_T2, TARGETS, Target
+from bench.training.loop import Schedule
 
-from ..labels import label_statistics
-from .baselines import prior
-from .data import PARTS, SIZES, SLICES
-from .training import minimise
+from .examples import PARTS, SIZES, SLICES
+from .fitting import fit
 
-_STRIDE = 8  # pixels to a cell of the encoder's map
+_STRIDE = 8  # pixels per cell of the encoder's feature map
 _FEATURES = 48
 _KINDS = {"spinal": SAGITTAL_T2, "foraminal": SAGITTAL_T1, "subarticular": AXIAL_T2}
 _FROM_HEAD = (0.13, 0.31, 0.48, 0.69, 0.87)  # share of the axial slices above each level, from seeds below 10
@@ -25,9 +27,9 @@ _OUTWARD = 0.056  # of an axial image's width, from its middle to a recess
 
 
 class WholeReader(nn.Module):
-    """Grades of all targets: one encoder, and for each target a weighted mean over the cells of its kind of slice.
+    """Logits of all targets: one encoder, and for each target a weighted mean over the cells of its kind of slice.
 
-    A cell's weight is what its place (`usual_place`) and its content say, the latter learnt per condition.
+    A cell's log weight is the sum of a fixed term for its position (`usual_place`) and a learnt one for its content.
     """
 
     def __init__(self) -> None:
@@ -48,7 +50,7 @@ class WholeReader(nn.Module):
             self.register_buffer(f"place_{condition}", torch.from_numpy(places).flatten(1))  # (T, cells)
 
     def start_from(self, probabilities: NDArray[np.float64]) -> None:
-        """Let the untrained network say these (25, 3) probabilities, whatever it sees."""
+        """Make the untrained network predict these (25, 3) probabilities for any image."""
         with torch.no_grad():
             self.start.copy_(torch.from_numpy(np.log(probabilities)))
             for head in self.heads:
@@ -93,21 +95,32 @@ def usual_place(target: Target) -> NDArray[np.float32]:
 
 
 def train_whole(
-    sagittal: NDArray[np.uint8], axial: NDArray[np.uint8], grades: NDArray[np.int8], *, epochs: int, seed: int = 0
+    sagittal: NDArray[np.uint8],
+    axial: NDArray[np.uint8],
+    grades: NDArray[np.int8],
+    *,
+    epochs: int,
+    context: Context,
+    stage: str,
 ) -> WholeReader:
-    """Train on slices as `learning.data.spread` makes them, with grades (N, 25), by the metric's own loss."""
-    torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
+    """Train on slices as `learning.examples.spread` makes them, with grades (N, 25), by the metric's own loss.
+
+    Args:
+        context: where checkpoints are kept.
+        stage: their name; unique per data and reader.
+    """
+    torch.manual_seed(0)
     model = WholeReader()
-    model.start_from(prior(grades, 1)[0])
+    model.start_from(prior_probabilities(grades))
     weight = torch.tensor(CLASS_WEIGHTS)
 
-    def loss(pick: NDArray[np.int64]) -> Tensor:
+    def loss(pick: NDArray[np.int64], random: np.random.Generator) -> Tensor:
         logits = model(_varied(sagittal[pick], random), _varied(axial[pick], random))
         truth = torch.from_numpy(grades[pick]).long().flatten()
         return functional.cross_entropy(logits.flatten(0, 1), truth, weight, ignore_index=-1)
 
-    minimise(model, len(grades), loss, random, epochs=epochs, batch=8, rate=3e-3, decay=0.05, warm_up=0.2)
+    schedule = Schedule(epochs=epochs, batch_size=8, learning_rate=3e-3, weight_decay=0.05, warmup=0.2)
+    fit(model, len(grades), loss, schedule, context, stage=stage)
     return model
 
 
@@ -127,7 +140,7 @@ def _tensor(images: NDArray[np.uint8]) -> Tensor:
 
 
 def _varied(images: NDArray[np.uint8], random: np.random.Generator) -> Tensor:
-    """Each study shifted by up to 4 pixels, and a little brighter or darker."""
+    """Studies shifted by up to 4 pixels, and a little brighter or darker."""
     shifts = random.integers(-4, 5, (len(images), 2))
     moved = np.stack([np.roll(image, tuple(shift), axis=(1, 2)) for image, shift in zip(images, shifts, strict=True)])
     return _tensor(moved) * torch.from_numpy(random.normal(1, 0.1, (len(images), 1, 1, 1)).astype(np.float32))

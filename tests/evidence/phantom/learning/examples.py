@@ -1,4 +1,4 @@
-"""Everything that the readers need of many studies, made once and kept as arrays."""
+"""The inputs of all readers for many studies, made once and kept as arrays."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from bench.datasets.phantom.canvas import FloatArray
+from bench.datasets.phantom.presets import PRESETS
+from bench.datasets.phantom.scan import scan_series
+from bench.datasets.phantom.tables import PlannedStudy, plan
 from bench.targets import AXIAL_T2, LEVELS, SAGITTAL_T1, SAGITTAL_T2, TARGETS
 
-from ..canvas import FloatArray
-from ..presets import PRESETS
-from ..scan import scan_series
-from ..tables import PlannedStudy, plan
 from .crops import Stack, annotated_points, crop_bag, nearest, stack
 
-# What the reader of the whole scan sees: slices at these shares of the stack from right to left, or head to foot,
-# each of them the part (top, bottom, left, right share) in which spines lie.
+# Input of the whole-scan reader: slices at these fractions of the stack, from right to left or from head to foot,
+# each cropped to the part (top, bottom, left and right fraction) in which the spine lies.
 SLICES = {
     SAGITTAL_T2: (0.38, 0.44, 0.50, 0.56, 0.62),
     SAGITTAL_T1: (0.17, 0.24, 0.31, 0.38, 0.62, 0.69, 0.76, 0.83),
@@ -41,11 +41,11 @@ class Examples:
     degeneration: FloatArray  # (N, 5)
     crops: NDArray[np.uint8]  # (N, 25, 5, 48, 48) at the annotators' points
     muscle: NDArray[np.uint8]  # (N, 25, 48, 48) in the back muscles
-    wrong: NDArray[np.uint8]  # (N, 5, 5, 48, 48) the canal's points on T1
+    canal_t1: NDArray[np.uint8]  # (N, 5, 5, 48, 48) at the canal's points, on T1
     sagittal: NDArray[np.uint8]  # (N, 13, 192, 128) slices spread over T2, then over T1
     axial: NDArray[np.uint8]  # (N, 20, 96, 96)
     intensities: FloatArray  # (N, F) statistics of whole series
-    habits: FloatArray  # (N, F) sizes, spacings, counts, orders
+    acquisition: FloatArray  # (N, F) sizes, spacings, counts, orders
 
     def subset(self, rows: NDArray[np.int64]) -> Examples:
         """The same arrays of some studies."""
@@ -57,7 +57,7 @@ def make_examples(folder: Path, *, seed: int, first: int, studies: int, preset: 
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
     for index in range(first, first + studies):
-        path = folder / f"{preset}-{seed}-{index}.npz"
+        path = folder / f"examples-{preset}-{seed}-{index}.npz"
         if not path.exists():
             unfinished = path.with_name(f".{os.getpid()}-{path.name}")
             np.savez(unfinished, **_example(seed, index, preset))  # type: ignore[arg-type]
@@ -72,14 +72,14 @@ def _example(seed: int, index: int, preset: str) -> dict[str, np.ndarray]:
     scans = [scan_series(seed, index, number, series, study.patient) for number, series in enumerate(study.plans)]
     stacks = {series.series_id: stack(series, pixels) for series, pixels in zip(study.plans, scans, strict=True)}
     points = annotated_points(study, stacks)
-    crops, muscle, wrong = [], [], []
+    crops, muscle, canal_t1 = [], [], []
     for target, (here, at, world) in zip(TARGETS, points, strict=True):
         crops.append(crop_bag(here, at, world, target.condition, target.side))
         aside = {"left": 20.0, "right": -20.0, None: 20.0}[target.side]
         back = nearest(stacks, target.point_series, world + _muscle_offset(study, target.level, world, aside))
         muscle.append(crop_bag(*back, target.condition, target.side)[2])
         if target.condition == "spinal":
-            wrong.append(crop_bag(*nearest(stacks, SAGITTAL_T1, world), "spinal", None))
+            canal_t1.append(crop_bag(*nearest(stacks, SAGITTAL_T1, world), "spinal", None))
     return {
         "grades": study.severities.grades,
         "probabilities": study.severities.probabilities,
@@ -87,11 +87,11 @@ def _example(seed: int, index: int, preset: str) -> dict[str, np.ndarray]:
         "degeneration": study.patient.person.degeneration,
         "crops": np.stack(crops),
         "muscle": np.stack(muscle),
-        "wrong": np.stack(wrong),
+        "canal_t1": np.stack(canal_t1),
         "sagittal": np.concatenate([spread(stacks.values(), kind) for kind in (SAGITTAL_T2, SAGITTAL_T1)]),
         "axial": spread(stacks.values(), AXIAL_T2),
         "intensities": _intensities(study, scans),
-        "habits": _habits(study),
+        "acquisition": _acquisition(study),
     }
 
 
@@ -103,7 +103,7 @@ def _muscle_offset(study: PlannedStudy, level: str, world: FloatArray, aside: fl
 
 
 def spread(stacks: Iterable[Stack], description: str) -> NDArray[np.uint8]:
-    """(S, H, W) slices spread over all series of a kind; black where there is none."""
+    """(S, H, W) slices spread over all series of a kind; black if there is none."""
     slices = [image for one in stacks if one.plan.description == description for image in one.pixels]
     height, width = SIZES[description]
     images = np.zeros((len(SLICES[description]), height, width), dtype=np.uint8)
@@ -131,7 +131,7 @@ def _intensities(study: PlannedStudy, scans: list[np.ndarray]) -> FloatArray:
     return np.concatenate(features)
 
 
-def _habits(study: PlannedStudy) -> FloatArray:
+def _acquisition(study: PlannedStudy) -> FloatArray:
     features: list[float] = [len(study.plans)]
     for description in (SAGITTAL_T1, SAGITTAL_T2, AXIAL_T2):
         series = [one for one in study.plans if one.description == description]

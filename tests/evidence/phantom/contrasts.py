@@ -1,6 +1,6 @@
-"""Signal-to-noise and contrasts measured on scans, as a reader with a region tool would measure them.
+"""Signal-to-noise and contrast ratios, measured in regions of interest on the phantom's scans.
 
-Run it as ``python -m bench.datasets.phantom.learning.contrasts``.
+Run it as ``python tests/evidence/phantom/contrasts.py``.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ from collections.abc import Iterator, Mapping
 
 import click
 import numpy as np
+from learning.crops import Stack, stack
 from numpy.typing import NDArray
 
+from bench.datasets.phantom.canvas import FloatArray
+from bench.datasets.phantom.foramina import foramen_centre
+from bench.datasets.phantom.patient import Patient
+from bench.datasets.phantom.presets import PRESETS
+from bench.datasets.phantom.scan import scan_series
+from bench.datasets.phantom.soft_tissue import back_line
+from bench.datasets.phantom.spine import FIRST_LEVEL
+from bench.datasets.phantom.tables import plan
 from bench.targets import SAGITTAL_T1, SAGITTAL_T2
-
-from ..canvas import FloatArray
-from ..foramina import foramen_centre
-from ..patient import Patient
-from ..presets import PRESETS
-from ..scan import scan_series
-from ..soft_tissue import back_line
-from ..spine import FIRST_LEVEL
-from ..tables import plan
-from .crops import Stack, stack
 
 _RAYLEIGH = 0.655  # spread of a magnitude image in air, where there is only noise, relative to the noise's sigma
 _OPEN = 0.5  # steps of severity below which a foramen has its fat
@@ -30,7 +29,7 @@ _OPEN = 0.5  # steps of severity below which a foramen has its fat
 RATIOS = {
     SAGITTAL_T2: (
         ("T2, CSF to healthy nucleus", "csf", "nucleus"),
-        ("T2, CSF to worn disc", "csf", "worn"),
+        ("T2, CSF to degenerated disc", "csf", "worn"),
         ("T2, CSF to posterior annulus", "csf", "annulus"),
         ("T2, subcutaneous fat to muscle", "fat", "muscle"),
         ("T2, signal to noise of CSF", "csf", "noise"),
