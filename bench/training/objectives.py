@@ -143,7 +143,7 @@ def make_learners(
     """A learner per objective.
 
     Raises:
-        BenchError: an objective has nothing to train, a parameter has two objectives or none.
+        BenchError: two objectives have one name, one has nothing to train, or a parameter has two objectives or none.
         UsageError: a group of the configuration is empty.
     """
     learners = [
@@ -158,7 +158,10 @@ def make_learners(
 
 
 def _check_owners(model: nn.Module, learners: Sequence[Learner]) -> None:
+    names = [learner.objective.name for learner in learners]
     for learner in learners:
+        if names.count(learner.objective.name) > 1:
+            raise BenchError(f"two objectives are called {learner.objective.name!r}. Give each a name of its own.")
         if not learner.owned:
             what = f"objective {learner.objective.name!r} ({', '.join(learner.objective.parts) or 'all parts'})"
             raise BenchError(f"{what} has no parameter to train. The network's parts: {parts(model)}.")
