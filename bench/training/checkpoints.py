@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,6 +19,7 @@ from bench.errors import BenchError
 
 SCHEMA_VERSION = 1
 Tensors = Mapping[str, Tensor]
+_log = logging.getLogger(__name__)
 
 
 def write_tensors(path: Path, tensors: Tensors, values: Mapping[str, Any] | None = None) -> None:
@@ -61,57 +63,110 @@ def load_model(path: Path, model: nn.Module) -> None:
     model.load_state_dict(tensors)
 
 
+class Watcher(Protocol):
+    """Something that looks at validation values and remembers."""
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs, ready for JSON."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to where `state` was called."""
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
     """What changes while a network learns.
 
     Attributes:
         model: the network.
-        optimizer: its optimizer; learning rates are set anew each step and are not kept.
-        average: moving averages of its weights by name; empty where there are none.
-        scaler: of the gradients, for fp16.
+        optimizers: one per objective; learning rates are set anew each step and are not kept.
+        scalers: of the gradients, for fp16; one per optimizer.
+        average: moving averages of the weights by name; empty where there are none.
+        best: the best epoch's weights by name; empty until there is one.
+        watchers: early stopping and plateaus, by name.
+        past: losses and validation values of every epoch done.
     """
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
-    average: dict[str, Tensor]
-    scaler: torch.amp.GradScaler
+    optimizers: Sequence[torch.optim.Optimizer]
+    scalers: Sequence[torch.amp.GradScaler]
+    average: dict[str, Tensor] = field(default_factory=dict)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    watchers: Mapping[str, Watcher] = field(default_factory=dict)
+    past: list[dict[str, float]] = field(default_factory=list)
 
 
 def save_training(path: Path, state: Training, *, epoch: int, fingerprint: str) -> None:
     """Write all that the next epoch depends on, the state of torch's random generators included."""
     tensors = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in state.average.items()}
-    for index, values in state.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
+    for number, optimizer in enumerate(state.optimizers):
+        for index, values in optimizer.state_dict()["state"].items():
+            prefix = f"optimizer{number}.{index}"
+            tensors |= {f"{prefix}.{name}": torch.as_tensor(value) for name, value in values.items()}
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
-    write_tensors(path, tensors, {"epoch": epoch, "fingerprint": fingerprint, "scaler": state.scaler.state_dict()})
+    header = {
+        "epoch": epoch,
+        "fingerprint": fingerprint,
+        "scalers": [scaler.state_dict() for scaler in state.scalers],
+        "watchers": {name: watcher.state() for name, watcher in state.watchers.items()},
+        "past": state.past,
+    }
+    write_tensors(path, tensors, header)
 
 
 def load_training(path: Path, state: Training, *, fingerprint: str) -> int:
     """Go back to where `save_training` was called; returns the number of epochs done. 0 if there is no such file.
 
-    A file of another training (its ``fingerprint`` differs) is not touched and counts as absent.
+    A file of another training (its ``fingerprint``, a JSON object, differs) is not touched and counts as absent; the
+    log says which part differs.
     """
     if not path.is_file():
         return 0
     tensors, values = read_tensors(path)
     if values["fingerprint"] != fingerprint:
+        _log.warning("%s: training starts anew. %s", path, _difference(values["fingerprint"], fingerprint))
         return 0
     state.model.load_state_dict(_part(tensors, "model."))
     state.average.update({name: tensor.to(state.average[name]) for name, tensor in _part(tensors, "average.").items()})
-    states: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in _part(tensors, "optimizer.").items():
-        index, _, name = key.partition(".")
-        states.setdefault(int(index), {})[name] = tensor
-    state.optimizer.load_state_dict({"state": states, "param_groups": state.optimizer.state_dict()["param_groups"]})
-    state.scaler.load_state_dict(values["scaler"])
+    own = state.model.state_dict()
+    state.best.update({name: tensor.to(own[name].device) for name, tensor in _part(tensors, "best.").items()})
+    for number, (optimizer, scaler) in enumerate(zip(state.optimizers, state.scalers, strict=True)):
+        _load_optimizer(optimizer, _part(tensors, f"optimizer{number}."))
+        if values["scalers"][number]:  # a scaler that does nothing has no state
+            scaler.load_state_dict(values["scalers"][number])
+    for name, watcher in state.watchers.items():
+        watcher.restore(values["watchers"][name])
+    state.past[:] = values["past"]
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
     return int(values["epoch"])
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Fill an optimizer with tensors named ``index.name``; parameters that have not learnt yet have none."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        states.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _difference(found: str, wanted: str) -> str:
+    """Which entries of two fingerprints differ, in words."""
+    before, now = json.loads(found), json.loads(wanted)
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return "The checkpoint there is of another training."
+    names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    parts = [
+        f"{name} was {before[name]} and is {now[name]}" if isinstance(now.get(name), str) and name in before else name
+        for name in names
+    ]
+    return f"The checkpoint there is of another training; what differs: {'; '.join(parts)}."
 
 
 def _part(tensors: Tensors, prefix: str) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,18 @@ import torch
 from torch import nn
 
 from bench.errors import BenchError
-from bench.training.checkpoints import load_model, read_tensors, save_model, write_tensors
+from bench.training.checkpoints import (
+    Training,
+    load_model,
+    load_training,
+    read_tensors,
+    save_model,
+    save_training,
+    write_tensors,
+)
+from bench.training.early_stopping import Monitor, PlateauRate
+from bench.training.precision import loss_scaler
+from bench.training.schedule import EarlyStopping, Plateau
 
 
 def test_values_and_tensors_come_back(tmp_path: Path) -> None:
@@ -47,3 +59,72 @@ def test_models_with_shared_weights_are_kept(tmp_path: Path) -> None:
     other = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
     load_model(tmp_path / "m.safetensors", other)
     assert torch.equal(other[0].weight, shared.weight)
+
+
+def training(precision: str = "fp16", seed: int = 0) -> Training:
+    """Two networks' worth of state; of the second optimizer's parameters only one has learnt."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    optimizers = [torch.optim.AdamW(model[0].parameters()), torch.optim.AdamW(model[2].parameters())]
+    watchers = {"early_stopping": Monitor(EarlyStopping()), "plateau1": PlateauRate(Plateau(patience=0))}
+    average = {name: torch.randn_like(tensor) for name, tensor in model.named_parameters()}
+    scalers = [loss_scaler("cpu", precision) for _ in optimizers]
+    return Training(model, optimizers, scalers, average, watchers=watchers)
+
+
+def learnt() -> Training:
+    state = training()
+    for optimizer, scaler in zip(state.optimizers, state.scalers, strict=True):
+        scaler.scale(state.model(torch.randn(4, 3)).square().mean()).backward()
+        state.model[2].bias.grad = None
+        scaler.step(optimizer)
+        scaler.update(256.0 if optimizer is state.optimizers[1] else None)
+    state.best.update({name: tensor + 1 for name, tensor in state.model.state_dict().items()})
+    for epoch, value in enumerate((2.0, 1.0, 3.0), start=1):
+        for watcher in state.watchers.values():
+            watcher.update({"loss": value}, epoch)  # type: ignore[attr-defined]
+    state.past.extend([{"loss": 0.1 + 0.2}, {"loss": 1 / 3, "validation.loss": 3.0}])
+    return state
+
+
+def test_all_of_a_training_comes_back(tmp_path: Path) -> None:
+    first, second = learnt(), training(seed=1)
+    save_training(tmp_path / "t.safetensors", first, epoch=2, fingerprint="{}")
+    random = torch.rand(3)
+    assert load_training(tmp_path / "t.safetensors", second, fingerprint="{}") == 2
+    assert torch.equal(torch.rand(3), random)
+    for name in ("average", "best"):
+        before, after = getattr(first, name), getattr(second, name)
+        assert before.keys() == after.keys()
+        assert all(torch.equal(before[key], after[key]) for key in before)
+    before, after = first.model.state_dict(), second.model.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    for before, after in zip(first.optimizers, second.optimizers, strict=True):
+        a, b = before.state_dict()["state"], after.state_dict()["state"]
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[index][name], b[index][name]) for index in a for name in a[index])
+    assert len(second.optimizers[1].state) == 1
+    assert [scaler.get_scale() for scaler in second.scalers] == [65536.0, 256.0]
+    assert {name: watcher.state() for name, watcher in second.watchers.items()} == {
+        "early_stopping": {"best": 1.0, "best_epoch": 2, "stale": 1},
+        "plateau1": {"best": 1.0, "best_epoch": 2, "stale": 0, "scale": 0.5},
+    }
+    assert second.past == first.past
+
+
+@pytest.mark.parametrize(("before", "after"), [("fp32", "fp16"), ("bf16", "fp16"), ("fp16", "fp32")])
+def test_a_scaler_without_state_begins_anew(tmp_path: Path, before: str, after: str) -> None:
+    first, second = training(before), training(after)
+    save_training(tmp_path / "t.safetensors", first, epoch=1, fingerprint="{}")
+    assert load_training(tmp_path / "t.safetensors", second, fingerprint="{}") == 1
+    assert [scaler.get_scale() for scaler in second.scalers] == [65536.0 if after == "fp16" else 1.0] * 2
+
+
+def test_a_checkpoint_of_another_training_says_what_differs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "t.safetensors"
+    state = training()
+    save_training(path, state, epoch=1, fingerprint=json.dumps({"precision": "bf16", "seed": 3, "schedule": {"a": 1}}))
+    other = json.dumps({"precision": "fp16", "seed": 3, "schedule": {"a": 2}})
+    assert load_training(path, state, fingerprint=other) == 0
+    assert "what differs: precision was bf16 and is fp16; schedule." in caplog.text
+    assert path.is_file()
