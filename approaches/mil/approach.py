@@ -18,7 +18,7 @@ from bench.training.backbones import encoder, require_name
 from bench.training.checkpoints import load_model, save_model
 from bench.training.precision import settle
 
-from .config import MILConfig
+from .config import Location, MILConfig
 from .location import Locator
 from .model import SeverityNet
 from .severity import condition_sets, grade, train_severity
@@ -45,13 +45,7 @@ class MIL(Approach):
         """Stage 1 as a stage that other jobs may share; then stage 2 on the annotators' points."""
         self._require_backbones()
         location = self.config.location
-
-        def build(stage: Context) -> None:
-            locator = Locator(location)
-            locator.fit(train, stage)
-            locator.save(stage.folder)
-
-        folder = context.stage("location", location.model_dump(mode="json"), train, build)
+        folder = context.stage("location", location, train, train_location)
         self.locator = Locator.load(folder, location, context.device)
         marks = read_keypoints(train, context.note)
         for number in range(len(self.config.severity.networks)):
@@ -114,6 +108,13 @@ class MIL(Approach):
             (network.backbone, network.pretrained) for network in networks if network.pretrained
         }:
             encoder(backbone, pretrained=pretrained)
+
+
+def train_location(train: Cohort, context: Context, config: Location) -> None:
+    """Stage 1: train it and write it into the stage's folder."""
+    locator = Locator(config)
+    locator.fit(train, context)
+    locator.save(context.folder)
 
 
 def _file(number: int, conditions: tuple[str, ...]) -> str:
