@@ -42,8 +42,8 @@ class ProcessTree:
 
     def __init__(self, every: float = SAMPLE_EVERY_S) -> None:
         self._lock = threading.Lock()
-        self._most: dict[tuple[int, int], float] = {}  # own CPU seconds of each descendant ever seen, by pid and start
-        self._living: set[tuple[int, int]] = set()
+        self._living: set[tuple[int, int]] = set()  # descendants at the last look, by pid and start
+        self._lost = 0.0  # CPU seconds of those that ended with nobody waiting
         self._cpu = 0.0
         self._memory = 0
         self._every = every
@@ -73,28 +73,35 @@ class ProcessTree:
                 self._sample()
 
     def _sample(self) -> None:
-        """Two lower bounds of the truth, of which the larger counts; neither counts anything twice.
+        """Bring the sums up to date.
 
-        The first is exact while parents wait for their children; it is read from the top down, so that a child that is
-        waited for in between is missed once rather than counted twice. The second also has descendants that nobody
-        waited for, but not those that came and went between two samples.
+        The account falls where a descendant ends that nobody waits for: what it used is kept. It also falls for a
+        moment where a child is waited for between two readings; so a fall only counts if a second look shows it too.
         """
-        own = time.process_time()
+        account = self._account()
+        if account + self._lost < self._cpu:
+            account = self._account()
+        self._lost += max(0.0, self._cpu - account - self._lost)
+        self._cpu = account + self._lost
+
+    def _account(self) -> float:
+        """CPU seconds of this process, of all that was waited for, and of all that lives.
+
+        Read from the top down, so that a child that is waited for in between is missed rather than counted twice.
+        """
         times = os.times()
-        by_account = own + times.children_user + times.children_system
+        account = time.process_time() + times.children_user + times.children_system
         memory = 0
         living = set()
         for pid, process in self._descendants():
-            key = (pid, process.started)
-            living.add(key)
-            by_account += process.own + process.waited_for
+            living.add((pid, process.started))
+            account += process.own + process.waited_for
             memory += process.memory
-            self._most[key] = max(self._most.get(key, 0.0), process.own)
         self._living = living
-        self._cpu = max(self._cpu, by_account, own + sum(self._most.values()))
         if living:
             itself = _read(os.getpid())
             self._memory = max(self._memory, memory + (itself.memory if itself else 0))
+        return account
 
     def _descendants(self) -> Iterator[tuple[int, _Process]]:
         """Parents before children; then those whose parent has ended, as long as they live themselves."""
