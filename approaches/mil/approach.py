@@ -45,7 +45,7 @@ class MIL(Approach):
         """Stage 1 as a stage that other jobs may share; then stage 2 on the annotators' points."""
         self._require_backbones()
         location = self.config.location
-        folder = context.stage("location", location.model_dump(mode="json"), train, train_location)
+        folder = context.stage("location", location, train, train_location)
         self.locator = Locator.load(folder, location)
         keypoints = read_keypoints(train, context.note)
         for number in range(len(self.config.severity.networks)):

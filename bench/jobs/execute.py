@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,28 @@ from bench.data.cohort import Cohort
 from bench.data.folds import training_studies
 from bench.data.load import open_dataset
 from bench.files.atomic import read_json, write_json
-from bench.jobs import store
-from bench.jobs.context import Clock, Emit, JobContext
+from bench.files.checksums import write_manifest
+from bench.jobs import fitted, store
+from bench.jobs.context import Emit, JobContext
 from bench.jobs.fingerprint import fingerprint
 from bench.jobs.hardware import choose_precision
 from bench.jobs.job import Job
 from bench.jobs.order import Order
 from bench.jobs.predictions import checked, write_predictions, write_true_point_predictions
 from bench.jobs.score import judge, multiply_adds_per_study
+from bench.jobs.stages import past_damage
 
-FITTED = "fitted.json"
 CHECKPOINT = "checkpoint"
 RESUME = "resume"
 
 
-def execute(order: Order, emit: Emit) -> str:
+def execute(order: Order, emit: Emit, require_lock: Callable[[], None] = lambda: None) -> str:
     """Do what is left of a job, whose lock the caller holds.
 
+    Args:
+        order: the job and how to run it.
+        emit: sends events.
+        require_lock: raises if the caller has lost the lock; called before anything that matters is renamed.
     Returns:
         ``done``, or ``skipped`` if the approach says that it cannot run on these studies.
     """
@@ -47,6 +53,8 @@ def execute(order: Order, emit: Emit) -> str:
         return "done"
     emit("stage", stage="opening the data")
     train, held_out, context, reader_notes = _open(order, made_from, emit)
+    context.require_lock = require_lock
+    context.keep_notes()
     reason = approach_class(config).skip(train.hidden())
     if reason is not None:
         write_json(folder / store.FAILED, {"schema_version": 1, "status": "skipped", "reason": reason})
@@ -129,26 +137,30 @@ def _open(
 
 def _fit(approach_class: type[Approach], config: Any, train: Cohort, context: JobContext) -> Approach:
     """The trained approach: fitted now, or taken up where a kill left it."""
-    checkpoint, fitted = context.folder / CHECKPOINT, context.folder / FITTED
-    if fitted.exists():
+    checkpoint = context.folder / CHECKPOINT
+    if fitted.is_fitted(context, checkpoint):
         return approach_class.load(checkpoint, config)
-    clock = Clock(context.resume / "fit_seconds.json")
-    context.clocks = (clock,)
-    approach = approach_class(config)
-    approach.fit(train, context)
-    shutil.rmtree(checkpoint, ignore_errors=True)
-    checkpoint.mkdir()
-    approach.save(checkpoint)
-    write_json(fitted, {kind: value + context.charged[kind] for kind, value in clock.seconds().items()})
-    context.clocks = ()
+
+    def fit() -> Approach:
+        approach = approach_class(config)
+        approach.fit(train, context)
+        return approach
+
+    with fitted.spending(context, fitted.FITTED):
+        told = partial(fitted.tell, context)
+        approach = past_damage(context.resume, fit, told, beside=context.folder)
+        context.require_lock()
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        checkpoint.mkdir()
+        approach.save(checkpoint)
+        write_manifest(checkpoint)
     return approach
 
 
 def _predict(approach: Approach, held_out: Cohort, context: JobContext) -> None:
     context.emit("stage", stage=f"predicting {len(held_out)} studies")
-    clock = Clock(context.resume / "predict_seconds.json")
-    predictions = checked(approach.predict(held_out, context), held_out.study_ids)
-    write_json(context.folder / "predicted.json", clock.seconds())
+    with fitted.spending(context, fitted.PREDICTED):
+        predictions = checked(approach.predict(held_out, context), held_out.study_ids)
     write_predictions(context.folder, predictions)
 
 

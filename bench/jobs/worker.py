@@ -49,19 +49,20 @@ def main() -> int:
         return EXIT_FAILED
     try:
         _redirect_output(order.folder / LOG)
-        return _run(order, emit)
+        return _run(order, emit, lock)
     finally:
         lock.release()
 
 
-def _run(order: Any, emit: Any) -> int:
+def _run(order: Any, emit: Any, lock: Any) -> int:
     from bench.errors import BenchError
     from bench.files.atomic import write_json
+    from bench.files.locks import LostLockError
     from bench.jobs.execute import execute
     from bench.jobs.store import FAILED, LOG
 
     try:
-        execute(order, emit)
+        execute(order, emit, lock.require)
         return 0
     except BaseException as error:
         traceback.print_exc()  # into log.txt
@@ -70,7 +71,8 @@ def _run(order: Any, emit: Any) -> int:
         if not expected:
             reason += f" (the whole story is in {order.folder / LOG})"
         emit("failed", reason=reason, trace=traceback.format_exc())
-        write_json(order.folder / FAILED, {"schema_version": 1, "status": "failed", "reason": reason})
+        if not isinstance(error, LostLockError):  # the folder is another process's by then
+            write_json(order.folder / FAILED, {"schema_version": 1, "status": "failed", "reason": reason})
         return EXIT_FAILED
 
 

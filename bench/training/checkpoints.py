@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,41 +17,52 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from bench.errors import BenchError
+from bench.files.atomic import DamagedError, written_whole
 
 SCHEMA_VERSION = 1
+_CURE = "Run the same command again: what does not match its checksums is set aside and trained anew."
 Tensors = Mapping[str, Tensor]
 _log = logging.getLogger(__name__)
 
 
 def write_tensors(path: Path, tensors: Tensors, values: Mapping[str, Any] | None = None) -> None:
-    """Write tensors and JSON-able ``values`` under a temporary name, then rename it: never half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    header = {"schema_version": str(SCHEMA_VERSION), "values": json.dumps(dict(values or {}))}
+    """Write tensors and JSON-able ``values`` whole or not at all, with a checksum over all of them in the header.
+
+    Raises:
+        BenchError: the file system refuses; it says what helps.
+    """
     # clone(): safetensors refuses tensors that share memory, and wants them contiguous (ours may be channels_last).
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    try:
-        save_file(plain, temporary, metadata=header)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    text = json.dumps(dict(values or {}))
+    header = {"schema_version": str(SCHEMA_VERSION), "values": text, "sha256": _checksum(plain, text)}
+    with written_whole(path) as temporary:
+        try:
+            save_file(plain, temporary, metadata=header)
+        except SafetensorError as error:
+            raise _system_error(error) from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and values of a file that `write_tensors` wrote."""
+    """The tensors and values of a file that `write_tensors` wrote.
+
+    Raises:
+        DamagedError: the file is missing or is not what was written.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise DamagedError(f"checkpoint {path} is missing. {_CURE}", path) from error
     except SafetensorError as error:
-        raise BenchError(f"checkpoint {path} is damaged ({error}). Delete it to train anew.") from error
+        raise DamagedError(f"checkpoint {path} is damaged ({error}). {_CURE}", path) from error
     if header.get("schema_version") != str(SCHEMA_VERSION):
-        raise BenchError(
-            f"checkpoint {path} has schema version {header.get('schema_version')!r}, this is {SCHEMA_VERSION}. "
-            "Delete it to train anew."
-        )
-    return tensors, json.loads(header["values"])
+        version = header.get("schema_version")
+        raise DamagedError(f"checkpoint {path} has schema version {version!r}, this is {SCHEMA_VERSION}. {_CURE}", path)
+    values = header.get("values", "{}")
+    if "sha256" in header and header["sha256"] != _checksum(tensors, values):  # earlier versions wrote none
+        raise DamagedError(f"checkpoint {path} is damaged (its sha256 differs). {_CURE}", path)
+    return tensors, json.loads(values)
 
 
 def save_model(path: Path, model: nn.Module) -> None:
@@ -122,13 +135,19 @@ def load_training(path: Path, state: Training, *, fingerprint: str) -> int:
     """Go back to where `save_training` was called; returns the number of epochs done. 0 if there is no such file.
 
     A file of another training (its ``fingerprint``, a JSON object, differs) is not touched and counts as absent; the
-    log says which part differs.
+    log says which part differs. A damaged one is renamed to ``*.damaged`` and named in the log; training starts anew.
     """
     if not path.is_file():
         return 0
-    tensors, values = read_tensors(path)
-    if values["fingerprint"] != fingerprint:
-        _log.warning("%s: training starts anew. %s", path, _difference(values["fingerprint"], fingerprint))
+    try:
+        tensors, values = read_tensors(path)
+    except DamagedError as error:
+        os.replace(path, path.with_name(f"{path.name}.damaged"))
+        what = str(error).removesuffix(_CURE)
+        _log.warning("%sIt is kept as %s.damaged; this training starts anew.", what, path.name)
+        return 0
+    if values.get("fingerprint") != fingerprint:
+        _log.warning("%s: training starts anew. %s", path, _difference(values.get("fingerprint", "null"), fingerprint))
         return 0
     state.model.load_state_dict(_part(tensors, "model."))
     state.average.update({name: tensor.to(state.average[name]) for name, tensor in _part(tensors, "average.").items()})
@@ -167,6 +186,21 @@ def _difference(found: str, wanted: str) -> str:
         for name in names
     ]
     return f"The checkpoint there is of another training; what differs: {'; '.join(parts)}."
+
+
+def _checksum(tensors: Tensors, values: str) -> str:
+    """The sha256 of values and tensors: names, types, shapes and contents. About 1 GB per second."""
+    digest = hashlib.sha256(values.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\0{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _system_error(error: SafetensorError) -> Exception:
+    """The error of the operating system that safetensors hides in its text, such as ``... (os error 28)``."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
 
 
 def _part(tensors: Tensors, prefix: str) -> dict[str, Tensor]:

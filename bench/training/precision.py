@@ -35,12 +35,6 @@ def float32(device: str | torch.device) -> AbstractContextManager[object]:
     return nullcontext() if kind == "meta" else torch.autocast(kind, enabled=False)
 
 
-def float32(device: str) -> AbstractContextManager[object]:
-    """A region without autocast, on any device (the meta device has none to switch off)."""
-    kind = torch.device(device).type
-    return nullcontext() if kind == "meta" else torch.autocast(kind, enabled=False)
-
-
 def loss_scaler(device: str, precision: str) -> torch.amp.GradScaler:
     """The gradient scaler that fp16 needs; for the others it does nothing."""
     return torch.amp.GradScaler(torch.device(device).type, enabled=precision == "fp16")

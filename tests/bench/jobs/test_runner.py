@@ -235,6 +235,49 @@ def test_a_shared_stage_is_trained_once_and_charged_to_each_job(suite: Suite) ->
     assert [pd.read_csv(job.folder / "history.csv")["epoch"].tolist() for job in suite.jobs()] == [[1, 2, 3]] * 2
 
 
+@pytest.mark.parametrize("share", ["true", "false"])
+def test_a_job_killed_once_it_is_fitted_ends_with_equal_notes(
+    suite: Suite, tmp_path: Path, session_cache: Path, share: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--fold", "0", "--set", f"share_stage={share}"]
+    whole = Suite(tmp_path / "whole", session_cache)
+    whole.run(*words)
+    monkeypatch.setenv("BRIGHTNESS_DIES_IN_PREDICT", "1")
+    suite.run(*words, code=1)
+    assert list(suite.out.rglob("fitted.json"))
+    assert not list(suite.out.rglob("notes.csv"))
+    monkeypatch.delenv("BRIGHTNESS_DIES_IN_PREDICT")
+    suite.run(*words)
+    assert suite.predictions() == whole.predictions()
+    first, second = ((one.jobs()[0].folder / "notes.csv").read_bytes() for one in (suite, whole))
+    assert first == second
+    noted = pd.read_csv(suite.jobs()[0].folder / "notes.csv")["note"].tolist()
+    epochs = [f"noted in epoch {epoch}" for epoch in (1, 2, 3)]
+    assert noted[-6:] == ["noted in fit", *epochs, "first study", "noted in predict"]
+
+
+def test_what_was_damaged_after_a_kill_is_made_anew_by_the_same_command(
+    suite: Suite, tmp_path: Path, session_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--fold", "0", "--set", "share_stage=true", "--set", "share_work=true"]
+    whole = Suite(tmp_path / "whole", session_cache)
+    whole.run(*words)
+    monkeypatch.setenv("BRIGHTNESS_DIES_IN_PREDICT", "1")
+    suite.run(*words, code=1)
+    monkeypatch.delenv("BRIGHTNESS_DIES_IN_PREDICT")
+    for place in ("checkpoint/means.json", "stages/*/means.json"):
+        (path,) = suite.out.rglob(place)
+        path.write_text("[0, 0, 0]")
+    output = suite.run(*words)
+    assert "the fitted approach cannot be used: means.json has 9 bytes instead of" in output
+    assert "stage means: means.json has 9 bytes instead of" in output
+    assert "Traceback" not in output
+    assert suite.predictions() == whole.predictions()
+    (spent,) = (json.loads(path.read_text()) for path in suite.out.rglob("fitted.json") if "replaced" not in path.parts)
+    assert [charge["shared"] for charge in spent["charged"].values()] == [True, False]
+    assert spent["shared_wall"] < spent["wall"]
+
+
 def test_train_fraction_uses_a_nested_share(suite: Suite) -> None:
     suite.run("--train-fraction", ".5,1", "--fold", "0")
     seen = [set(json.loads(path.read_text())["studies"]) for path in suite.out.rglob("seen_in_fit.json")]

@@ -1,0 +1,74 @@
+"""What a job has behind it: whether it is fitted, and what fitting and predicting cost.
+
+``fitted.json`` is written when the checkpoint and its checksums are on the disk, so it vouches for them; it counts only
+while every file of the checkpoint is as it was written. `Spent` tells what stands in it and in ``predicted.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.files.atomic import DamagedError, read_json, write_json
+from bench.files.checksums import check_manifest
+from bench.files.replaced import set_aside
+from bench.jobs.clock import Clock, Spent
+from bench.jobs.context import JobContext
+from bench.jobs.stages import in_words
+
+FITTED = "fitted.json"
+PREDICTED = "predicted.json"
+
+
+def is_fitted(context: JobContext, checkpoint: Path) -> bool:
+    """Whether a killed attempt had finished fitting; its charges then count as made.
+
+    A checkpoint or ``fitted.json`` that does not hold is set aside and told of, and the job is fitted anew.
+    """
+    if not (context.folder / FITTED).exists():
+        return False
+    spent = _spent(context.folder / FITTED)
+    wrong = [spent] if isinstance(spent, str) else check_manifest(checkpoint)
+    if isinstance(spent, Spent) and not wrong:
+        context.charged.update(spent.charged)
+        return True
+    for path in (context.folder / FITTED, checkpoint):  # in this order: without fitted.json no checkpoint counts
+        if path.exists():
+            set_aside(path)
+    tell(context, f"the fitted approach cannot be used: {in_words(wrong)}; it is kept in {context.folder / 'replaced'}")
+    return False
+
+
+@contextmanager
+def spending(context: JobContext, name: str) -> Iterator[None]:
+    """Measure a part of the job, resumes included, and write what it cost into ``name`` when it is over.
+
+    What was charged before (shared work that both fitting and predicting use) is not charged again.
+    """
+    before = set(context.charged)
+    clock = context.clock = Clock(context.resume / f"{name.removesuffix('.json')}_seconds.json")
+    try:
+        yield
+    finally:
+        context.clock = None
+    new = {folder: charge for folder, charge in context.charged.items() if folder not in before}
+    context.require_lock()
+    context.sync_notes()
+    write_json(context.folder / name, Spent.of(clock.seconds(), new).model_dump(mode="json"))
+
+
+def tell(context: JobContext, reason: str) -> None:
+    """Say on the event stream what is made anew, and why."""
+    context.emit("stale", reason=reason)
+
+
+def _spent(path: Path) -> Spent | str:
+    try:
+        return Spent.model_validate(read_json(path))
+    except DamagedError:
+        return f"{path.name} is damaged"
+    except ValidationError:
+        return f"{path.name} has the wrong shape"
