@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +29,9 @@ from .slice_finder import SliceFinder
 from .structures import CANAL, FORAMINA
 
 
-def train_location(train: Cohort, context: Context, config: Mapping[str, Any]) -> None:
+def train_location(train: Cohort, context: Context, config: Location) -> None:
     """Train stage 1 and write it to the context's folder: what `Context.stage` builds."""
-    locator = Locator(LocationNetworks(Location.model_validate(config)))
+    locator = Locator(LocationNetworks(config))
     locator.fit(train, context)
     locator.save(context.folder)
 

@@ -138,7 +138,7 @@ def another(context: JobContext, name: str, **changes: Any) -> JobContext:
     return replace(context, **{**fresh, **changes})
 
 
-def test_stage_is_keyed_by_config_studies_seed_source_and_data(context: JobContext) -> None:
+def test_stage_is_keyed_by_config_studies_seed_and_data(context: JobContext) -> None:
     train = cohort(6)
     first = context.stage("points", {"epochs": 2}, train, train_weights)
     assert (first / "weights.npy").exists()
@@ -149,10 +149,10 @@ def test_stage_is_keyed_by_config_studies_seed_source_and_data(context: JobConte
         context.stage("points", {"epochs": 3}, train, train_weights),
         context.stage("points", {"epochs": 2}, train.subset([0, 1]), train_weights),
     ]
-    for key in ("seed", "source", "data", "approach"):
+    for key in ("seed", "data", "approach"):
         other = replace(context, identity={**context.identity, key: "another"})
         others.append(other.stage("points", {"epochs": 2}, train, train_weights))
-    assert len({first, *others}) == 7
+    assert len({first, *others}) == 6
     assert len(CALLS) == 7
 
 
