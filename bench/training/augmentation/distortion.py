@@ -15,8 +15,8 @@ from torch import Tensor
 from bench.approach import Config
 from bench.training.augmentation.warp import Warp, on_device, warp_items
 
-# Share of the image times control points per side, up to which no elastic field can fold: a bicubic surface between -1 and
-# 1 climbs by at most 4.2 from one control point to the next, and both axes may do so at once.
+# Share of the image times control points per side, up to which no elastic field can fold: a bicubic surface between -1
+# and 1 climbs by at most 4.2 from one control point to the next, and both axes may do so at once.
 _MOST_SLOPE = 0.12
 
 
