@@ -21,10 +21,10 @@ from bench.files.atomic import read_json, write_json, write_text
 from bench.files.locks import Lock
 from bench.imaging.volumes import Volumes
 from bench.jobs.config import canonical
+from bench.jobs.folder import HISTORY, NOTES, RESUME
 
 HISTORY_COLUMNS = ("stage", "epoch", "step", "losses", "learning_rate", "images_per_second")
 NOTE_COLUMNS = ("study_id", "note", "by")
-HISTORY = "history.csv"
 SAVE_EVERY_S = 2.0
 TELL_EVERY_S = 0.3
 Emit = Callable[..., None]
@@ -114,7 +114,7 @@ class JobContext:
     def write_notes(self, reader: Sequence[tuple[int, str]] = ()) -> None:
         """Write notes.csv: what the reader noted, and what the approach did."""
         rows = [*((study, text, "reader") for study, text in reader), *((*note, self.by) for note in self._notes)]
-        write_text(self.folder / "notes.csv", _csv(NOTE_COLUMNS, rows))
+        write_text(self.folder / NOTES, _csv(NOTE_COLUMNS, rows))
 
     def shared(self, name: str, config: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
         """A folder of label-free work, built once for all jobs on this data."""
@@ -139,7 +139,7 @@ class JobContext:
         def train_stage(folder: Path) -> None:
             nonlocal built_here
             built_here = True
-            resume = folder / "resume"
+            resume = folder / RESUME
             resume.mkdir(exist_ok=True)
             clock = Clock(folder / "seconds.json")
             inner = replace(

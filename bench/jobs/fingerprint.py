@@ -11,6 +11,8 @@ import bench
 from bench.jobs.job import Job
 from bench.plugins import Plugin
 
+SCORING = "scoring"  # the part that only scores: where it alone changed, stored predictions are scored anew
+
 # The parts of the framework that can change a prediction; the rest (command line, screen, reports) makes nothing stale.
 SOURCES = {
     "contract": ("approach.py", "jobs/context.py", "targets.py"),
@@ -33,6 +35,7 @@ def fingerprint(job: Job, plugin: Plugin) -> dict[str, Any]:
         "train fraction": job.train_fraction,
         f"source of {plugin.name}": hash_sources(plugin.sources()),
         **sources,
+        SCORING: _hash_files(root, ("metric", "jobs/score.py")),
     }
 
 
