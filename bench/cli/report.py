@@ -47,13 +47,17 @@ def command(runs: tuple[Path, ...], out: Path | None, as_json: bool, name: str, 
 
 def _jobs(roots: tuple[Path, ...]) -> list[StoredJob]:
     """The jobs below these folders, each once."""
-    from bench.jobs.store import stored_jobs
+    from bench.jobs.store import read_store
 
     found: dict[Path, StoredJob] = {}
     for root in roots:
         if not root.is_dir():
             raise UsageError(f"{root}: no such folder. Name a store, such as ./runs, or a folder of runs below it.")
-        jobs = stored_jobs(root.resolve())
+        jobs, unreadable = read_store(root.resolve())
+        for each in unreadable:
+            click.echo(f"left out: {each.reason}", err=True)
+        if not jobs and unreadable:
+            raise UsageError(f"{root}: no readable run there ({len(unreadable)} unreadable).")
         if not jobs:
             raise UsageError(f"{root}: no runs there. Run one first, for example: bench run --approach prior")
         found |= {job.folder: job for job in jobs}

@@ -147,6 +147,8 @@ def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
         console.print(f"  left out: study {study}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if len(opened.exclusions) > 10:
         console.print(f"  and {len(opened.exclusions) - 10} more; bench data check {opened.folder} lists them")
+    for what in prepared.changed:
+        console.print(f"  written anew: {what}", highlight=False, markup=False, soft_wrap=True)
     if opened.faults:
         console.print(f"  {len(opened.faults)} faults in the files; bench data check {opened.folder} lists them")
 
@@ -159,16 +161,16 @@ def _say_states(console: Console, states: list[State]) -> None:
     console.print(f"jobs: {len(states)} ({told})", highlight=False)
     for state in states:
         if state.why:
-            console.print(f"  stale: {state.job.label}: {state.why}", highlight=False, markup=False, soft_wrap=True)
+            text = f"  {state.status}: {state.job.label}: {state.why}"
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _show_result(console: Console, prepared: Prepared, outcome: Outcome, request: Request) -> None:
     from bench.comparison import compare
     from bench.console.result_table import result_table
-    from bench.jobs.store import read_job
+    from bench.jobs.store import finished_jobs
 
-    wanted = [read_job(job.folder_in(request.out)) for job in prepared.jobs]
-    finished = [job for job in wanted if job is not None and job.status == "done"]
+    finished = finished_jobs(job.folder_in(request.out) for job in prepared.jobs)
     if finished:
         console.print(result_table(compare(finished)))
     for job, reason in outcome.skipped:

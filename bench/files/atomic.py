@@ -114,6 +114,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a binary file whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON document whole or not at all."""
     write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -106,10 +106,15 @@ def read_record(folder: Path, series_id: int) -> Record | None:
     return record if record.get("schema_version") == SCHEMA_VERSION and size == record["bytes"] else None
 
 
+def index_path(folder: Path) -> Path:
+    """The file that gathers all records."""
+    return folder / "index.json"
+
+
 def read_index(folder: Path) -> dict[int, Record]:
     """All gathered records by series id; empty if there is no index yet."""
     try:
-        document = json.loads((folder / "index.json").read_bytes())
+        document = json.loads(index_path(folder).read_bytes())
         if document["schema_version"] != SCHEMA_VERSION:
             return {}
         return {record["series_id"]: record for record in document["series"]}
@@ -120,7 +125,7 @@ def read_index(folder: Path) -> dict[int, Record]:
 def write_index(folder: Path, records: Mapping[int, Record]) -> None:
     """Gather the records of all series in one file."""
     series = [records[series_id] for series_id in sorted(records)]
-    write_json(folder / "index.json", {"schema_version": SCHEMA_VERSION, "series": series})
+    write_json(index_path(folder), {"schema_version": SCHEMA_VERSION, "series": series})
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
@@ -154,7 +159,7 @@ def verify(folder: Path, progress: Progress) -> list[int]:
         if not good:
             broken.append(int(record["series_id"]))
             path.with_suffix(".json").unlink(missing_ok=True)
-            (folder / "index.json").unlink(missing_ok=True)
+            index_path(folder).unlink(missing_ok=True)
         progress("verifying checksums", done, len(records))
     return broken
 

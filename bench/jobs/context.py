@@ -21,7 +21,8 @@ from bench.imaging.volumes import Volumes
 from bench.jobs.clock import Charge, Clock
 from bench.jobs.config import canonical
 from bench.jobs.fingerprint import stage_source
-from bench.jobs.history import NAME as HISTORY
+from bench.jobs.folder import HISTORY
+from bench.jobs.folder import NOTES as NOTES_TABLE
 from bench.jobs.history import NOTES, Notes, add_rows, read_rows, table
 from bench.jobs.keys import key_of, require_module_level
 from bench.jobs.shared import SharedWork
@@ -131,7 +132,7 @@ class JobContext:
     def write_notes(self, reader: Sequence[tuple[int, str]] = ()) -> None:
         """Write notes.csv: what the reader noted, and what the approach did."""
         rows = [*((study, text, "reader") for study, text in reader), *((*note, self.by) for note in self._notes)]
-        write_text(self.folder / "notes.csv", table(NOTE_COLUMNS, rows))
+        write_text(self.folder / NOTES_TABLE, table(NOTE_COLUMNS, rows))
 
     def shared(self, name: str, config: BaseModel | Mapping[str, Any], studies: Cohort, build: BuildShared) -> Path:
         """A folder of label-free work, built once for all jobs on this data."""

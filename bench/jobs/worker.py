@@ -35,12 +35,11 @@ def main() -> int:
     from bench.files.locks import Lock
     from bench.jobs.job import Job
     from bench.jobs.order import Order
-    from bench.jobs.store import LOCK, LOG
 
     job = Job.from_json(values.pop("job"))
     order = Order(job=job, **{**values, "store": Path(values["store"]), "cache": Path(values["cache"])})
     try:
-        lock = Lock(order.folder / LOCK)
+        lock = Lock(order.files.lock)
         if not lock.acquire():
             emit("locked", holder=str(lock.holder()))
             return EXIT_LOCKED
@@ -48,7 +47,7 @@ def main() -> int:
         emit("failed", reason=str(error))
         return EXIT_FAILED
     try:
-        _redirect_output(order.folder / LOG)
+        _redirect_output(order.files.log)
         return _run(order, emit, lock)
     finally:
         lock.release()
@@ -56,28 +55,28 @@ def main() -> int:
 
 def _run(order: Any, emit: Any, lock: Any) -> int:
     from bench.errors import BenchError
-    from bench.files.atomic import write_json
     from bench.files.locks import LostLockError
     from bench.jobs.execute import execute
-    from bench.jobs.store import FAILED, LOG
+    from bench.jobs.result import Failure
 
     try:
-        execute(order, emit, lock.require)
+        execute(order, emit, renew_log=lambda: _redirect_output(order.files.log), require_lock=lock.require)
         return 0
     except BaseException as error:
         traceback.print_exc()  # into log.txt
         expected = isinstance(error, BenchError)
         reason = str(error) if expected else f"{type(error).__name__}: {error}"
         if not expected:
-            reason += f" (the whole story is in {order.folder / LOG})"
+            reason += f" (the whole story is in {order.files.log})"
         emit("failed", reason=reason, trace=traceback.format_exc())
         if not isinstance(error, LostLockError):  # the folder is another process's by then
-            write_json(order.folder / FAILED, {"schema_version": 1, "status": "failed", "reason": reason})
+            Failure(reason=reason).write(order.files.failed)
         return EXIT_FAILED
 
 
 def _redirect_output(log: Path) -> None:
     """Send whatever the approach prints, down to C libraries, to the job's log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
     for stream in (1, 2):

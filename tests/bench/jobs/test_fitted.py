@@ -9,7 +9,8 @@ from bench.files.checksums import write_manifest
 from bench.files.locks import LostLockError
 from bench.jobs.clock import Charge
 from bench.jobs.context import JobContext
-from bench.jobs.fitted import FITTED, PREDICTED, is_fitted, spending
+from bench.jobs.fitted import is_fitted, spending
+from bench.jobs.folder import FITTED, PREDICTED, JobFolder
 from bench.testing import make_context
 
 
@@ -17,9 +18,10 @@ class Job:
     """A job that was killed after it was fitted."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.checkpoint = folder, folder / "checkpoint"
+        self.folder, self.files = folder, JobFolder(folder)
+        self.checkpoint = self.files.checkpoint
         context = self.context()
-        with spending(context, FITTED):
+        with spending(context, self.files.fitted):
             context.charged["stage"] = Charge(wall=10, cpu=20)
             context.charged["features"] = Charge(wall=1, cpu=2, shared=True)
             self.checkpoint.mkdir()
@@ -44,9 +46,9 @@ def read(job: Job, name: str) -> dict:
 
 def test_a_fitted_job_stays_fitted_and_charges_nothing_twice(job: Job) -> None:
     context = job.context()
-    assert is_fitted(context, job.checkpoint)
+    assert is_fitted(context, job.files)
     assert not job.told
-    with spending(context, PREDICTED):
+    with spending(context, job.files.predicted):
         context.charged["features"] = Charge(wall=1, cpu=2, shared=True)  # used again
         context.charged["more"] = Charge(wall=3, cpu=4, shared=True)
     fit, predict = read(job, FITTED), read(job, PREDICTED)
@@ -63,7 +65,7 @@ def test_damage_is_named_kept_aside_and_the_job_is_fitted_anew(job: Job, name: s
     content = path.read_bytes()
     changed = {"truncated": content[:3], "flipped": b"\x00" + content[1:], "empty": b"", "wrong shape": b"[1]"}
     path.unlink() if damage == "missing" else path.write_bytes(changed[damage])
-    assert not is_fitted(job.context(), job.checkpoint)
+    assert not is_fitted(job.context(), job.files)
     if (name, damage) == (FITTED, "missing"):
         return  # a kill before it was written: nothing to tell
     (told,) = job.told
@@ -77,7 +79,7 @@ def test_a_missing_checkpoint_is_no_dead_end(job: Job) -> None:
     (job.checkpoint / "means.json").unlink()
     (job.checkpoint / "checksums.json").unlink()
     job.checkpoint.rmdir()
-    assert not is_fitted(job.context(), job.checkpoint)
+    assert not is_fitted(job.context(), job.files)
     assert "the folder checkpoint is missing" in job.told[0]
 
 
@@ -86,10 +88,10 @@ def test_what_fails_or_has_lost_its_lock_leaves_no_mark(job: Job) -> None:
         raise LostLockError("lost")
 
     context = job.context()
-    with pytest.raises(RuntimeError), spending(context, PREDICTED):
+    with pytest.raises(RuntimeError), spending(context, job.files.predicted):
         raise RuntimeError
     context.require_lock = lost
-    with pytest.raises(LostLockError), spending(context, PREDICTED):
+    with pytest.raises(LostLockError), spending(context, job.files.predicted):
         pass
     assert not (job.folder / PREDICTED).exists()
     assert context.clock is None

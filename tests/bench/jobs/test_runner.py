@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.jobs.store import read_job, stored_jobs
+from bench.jobs.store import stored_jobs
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 
@@ -71,7 +71,7 @@ def test_a_job_stores_all_that_it_promises(suite: Suite) -> None:
     for name in ("history.csv", "notes.csv", "log.txt", "checkpoint/means.json", "predictions_true_points.csv"):
         assert (folder / name).exists(), name
     assert not (folder / "resume").exists()
-    assert not (folder / "lock").exists()
+    assert not list(suite.out.rglob("*.lock"))
     assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1, 2, 3]
     assert (folder / "predictions.csv").read_text().startswith("row_id,normal_mild,moderate,severe\n")
     expected = {
@@ -85,8 +85,8 @@ def test_a_job_stores_all_that_it_promises(suite: Suite) -> None:
         "peak_memory_mb",
     }
     expected |= {"predict_seconds", "versions", "hardware", "command", "threads", "jobs_beside", "parameters"}
-    assert expected <= set(result)
-    assert result["command"].startswith("bench run")
+    assert expected <= set(result.document())
+    assert result.command.startswith("bench run")
     assert (folder.parents[2] / "folds.csv").read_text().startswith("study_id,fold\n")
 
 
@@ -157,18 +157,18 @@ def test_killed_at_random_moments_predictions_are_the_same(suite: Suite, tmp_pat
         assert process.poll() is None
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-        until(lambda: not any(alive(json.loads(path.read_text())["pid"]) for path in suite.out.rglob("lock")))
+        until(lambda: not any(alive(json.loads(path.read_text())["pid"]) for path in suite.out.rglob("fold*.lock")))
     suite.run(*slow)
     assert suite.predictions() == whole.predictions()
     for job in suite.jobs():
         assert pd.read_csv(job.folder / "history.csv")["epoch"].tolist() == list(range(1, 13))
-        assert job.result["fit_seconds"] >= 12 * 0.25 * 0.5  # a kill loses at most two seconds of the clock
+        assert job.result.fit_seconds >= 12 * 0.25 * 0.5  # a kill loses at most two seconds of the clock
 
 
 def test_worker_ends_when_the_run_is_killed(suite: Suite) -> None:
     process = suite.start("--set", "seconds=2", "--jobs", "1")
-    until(lambda: list(suite.out.rglob("lock")))
-    worker = json.loads(next(suite.out.rglob("lock")).read_text())["pid"]
+    until(lambda: list(suite.out.rglob("fold*.lock")))
+    worker = json.loads(next(suite.out.rglob("fold*.lock")).read_text())["pid"]
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     until(lambda: not alive(worker))
@@ -209,7 +209,7 @@ def test_one_failing_approach_takes_nothing_down(suite: Suite, misbehave: str, r
     assert reason in output
     assert "Traceback" not in output
     assert [job.status for job in suite.jobs()] == ["failed" if misbehave != "die" else "interrupted"]
-    assert read_job(suite.jobs()[0].folder).result == {}
+    assert not suite.jobs()[0].files.result.exists()
     suite.run("--fold", "0", approach="prior")
 
 
@@ -229,7 +229,7 @@ def test_a_shared_stage_is_trained_once_and_charged_to_each_job(suite: Suite) ->
     suite.run(*words)
     output = suite.run(*words, "--set", "misbehave=nothing")  # another configuration, the same stage
     assert "means reused" in output
-    first, second = (job.result["fit_seconds"] for job in suite.jobs())
+    first, second = (job.result.fit_seconds for job in suite.jobs())
     assert min(first, second) >= 1.2
     assert len(list(suite.out.rglob("stage.json"))) == 1
     assert [pd.read_csv(job.folder / "history.csv")["epoch"].tolist() for job in suite.jobs()] == [[1, 2, 3]] * 2
