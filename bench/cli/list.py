@@ -76,7 +76,7 @@ def _run(job: StoredJob) -> dict[str, Any]:
     result = job.result if status == "done" else None
     note = (job.files.why_damaged() or "") if status == "damaged" else ""
     if result is not None and result.schema_version != SCHEMA_VERSION:
-        note = f"written in schema version {result.schema_version}, read as {SCHEMA_VERSION}"
+        note = f"schema version {result.schema_version}, read as {SCHEMA_VERSION}"
     return {
         "approach": f"{job.approach}-{job.preset}",
         "dataset": job.dataset,
@@ -94,10 +94,11 @@ def _table(kind: str, rows: list[dict[str, Any]]) -> Any:
     from rich.text import Text
 
     table = Table(title=kind, title_justify="left", title_style="bold")
-    for column in rows[0]:
+    columns = [name for name in rows[0] if name != "note" or any(row.get(name) for row in rows)]
+    for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(row.get(column))) for column in rows[0]))
+        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
     return table
 
 

@@ -58,7 +58,8 @@ def write_cohort_index(path: Path, opened: Opened) -> None:
         "notes": {str(study.study_id): list(study.notes) for study in opened.cohort.studies},
     }
     there = _there(path)
-    if there is not None and {**there, "records": None} == {**about, "records": None} and _arrays(path).is_file():
+    same = there is not None and {**there, "records": None} == {**about, "records": None}
+    if same and _sha256(_arrays(path)) == about["arrays"]:
         return
     records = _records_hash(volumes, (row[1] for row in about["series"]))
     write_bytes(_arrays(path), content)

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from bench.errors import DataError
 from bench.files.atomic import write_text
 from bench.jobs.result import SCHEMA_VERSION, DamagedFileError, SplitRecord
-from bench.targets import POINT_COLUMNS, TARGET_NAMES
+from bench.targets import POINT_COLUMNS, SEVERITIES, TARGET_NAMES
 
 FOLDS, LABELS, POINTS, ABOUT = "folds.csv", "labels.csv", "points.csv", "dataset.json"
 FLOOR = "floor_predictions.csv"  # what nobody can be expected to beat
@@ -99,7 +100,10 @@ class SplitFolder:
     def read_folds(self) -> pd.Series:
         """Fold by study id, in ascending order of the ids. Raises DataError if the file is not what was written."""
         table = self._read(FOLDS, ("study_id", "fold"))
-        return table.sort_values("study_id").set_index("study_id")["fold"]
+        numbers = table[["study_id", "fold"]].apply(pd.to_numeric, errors="coerce")
+        if table.empty or numbers.isna().to_numpy().any():
+            raise DataError(f"{self.folds} has no rows, or rows that are no numbers. {CURE}")
+        return numbers.astype(np.int64).sort_values("study_id").set_index("study_id")["fold"]
 
     def read_labels(self, study_ids: Sequence[int]) -> pd.DataFrame:
         """The labels of these studies, in their order. Raises DataError if the file lacks one or was changed."""
@@ -107,7 +111,11 @@ class SplitFolder:
         missing = sorted({int(study) for study in study_ids} - set(table.index))
         if missing:
             raise DataError(f"{self.labels}: study {missing[0]} is missing ({len(missing)} such). {CURE}")
-        return table.loc[list(study_ids)]
+        table = table.loc[list(study_ids)]
+        strange = (table.notna() & ~table.isin(SEVERITIES)).to_numpy()
+        if strange.any():
+            raise DataError(f"{self.labels} holds {table.to_numpy()[strange][0]!r}, which is no severity. {CURE}")
+        return table
 
     def read_points(self) -> pd.DataFrame | None:
         """The points of the cohort to the last digit; None where there are none. Raises DataError like the others."""
