@@ -81,6 +81,8 @@ def _fill_store(
     from bench.jobs.result import Failure, JobRecord, Result, SplitRecord
     from bench.targets import SEVERITIES, TARGET_NAMES
 
+    caveat = "ranks approaches on this phantom, not on patients" if dataset.startswith("phantom") else None
+    caveat = "ranks approaches on this phantom, not on patients" if dataset.startswith("phantom") else None
     random = np.random.default_rng(7)
     study_ids = 4_000_000_000 + 11 * np.arange(studies)
     grades = random.choice([0, 1, 2], p=[0.7, 0.2, 0.1], size=(studies, 25)).astype(np.int8)
@@ -100,7 +102,9 @@ def _fill_store(
                 best = np.exp(-floor) * np.eye(3)[grades] + (1 - np.exp(-floor)) * np.eye(3)[2 - 2 * (grades // 2)]
                 floor_table = predictions_frame(Predictions(study_ids, best)).to_csv(index=False)
                 contents[files.split.floor.name] = floor_table
-            files.split.write(contents, SplitRecord(excluded={77: "no readable series"}, data_hash="d" * 64))
+            files.split.write(
+                contents, SplitRecord(excluded={77: "no readable series"}, data_hash="d" * 64, caveat=caveat)
+            )
             JobRecord(job=job, fingerprint={"source of bench.training": "a"}, threads=2).write(files.job)
             if (approach, seed, fold) in failed:
                 Failure(reason="out of memory").write(files.failed)

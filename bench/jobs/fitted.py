@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from bench.errors import DataError
 from bench.files.atomic import DamagedError, read_json, write_json
 from bench.files.checksums import check_manifest
-from bench.files.replaced import set_aside
+from bench.files.replaced import REPLACED, set_aside
 from bench.jobs.clock import Clock, Spent
 from bench.jobs.context import JobContext
 from bench.jobs.folder import JobFolder
@@ -37,7 +37,7 @@ def is_fitted(context: JobContext, files: JobFolder) -> bool:
     for path in (files.fitted, files.checkpoint):  # in this order: without fitted.json no checkpoint counts
         if path.exists():
             set_aside(path)
-    tell(context, f"the fitted approach cannot be used: {in_words(wrong)}; it is kept in {files.path / 'replaced'}")
+    tell(context, f"the fitted approach cannot be used: {in_words(wrong)}; it is kept in {files.path / REPLACED}")
     return False
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from bench.files.atomic import explained, sync, write_text
 from bench.files.replaced import set_aside
+from bench.jobs.folder import HISTORY as NAME
 
 COLUMNS = ("stage", "epoch", "step", "losses", "learning_rate", "images_per_second")
-NAME = "history.csv"
 NOTES = "notes.jsonl"
 
 

@@ -9,6 +9,7 @@ import pytest
 from bench.comparison import compare
 from bench.comparison.caveat import caveat_of
 from bench.jobs.plan import Request, prepare
+from bench.jobs.result import SplitRecord
 from bench.jobs.store import StoredJob, stored_jobs
 
 TOY = "made-up brightness; says nothing about patients"
@@ -34,11 +35,11 @@ def test_the_stored_caveat_is_shown_and_the_name_decides_nothing(make_store, sto
 
 
 def test_a_split_stored_without_one_asks_the_plugin(job: StoredJob, toy_plugin: Path) -> None:
-    assert "not on patients" in str(caveat_of({}, job))
-    assert caveat_of({}, replace(job, dataset="rsna2024")) is None
-    assert caveat_of({}, replace(job, dataset="toy:12", plugins=(str(toy_plugin),))) == TOY
+    assert "not on patients" in str(caveat_of(SplitRecord(), job))
+    assert caveat_of(SplitRecord(), replace(job, dataset="rsna2024")) is None
+    assert caveat_of(SplitRecord(), replace(job, dataset="toy:12", plugins=(str(toy_plugin),))) == TOY
 
 
 def test_a_plugin_that_is_gone_has_no_caveat(job: StoredJob, tmp_path: Path) -> None:
     gone = replace(job, dataset="gone", plugins=(str(tmp_path / "gone.py"),))
-    assert caveat_of({}, gone) is None
+    assert caveat_of(SplitRecord(), gone) is None

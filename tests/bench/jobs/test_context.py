@@ -100,7 +100,7 @@ def compute(train: Cohort, context: Context, config: Any) -> None:
     CALLS.append("computed")
     context.note(1, "short series")
     context.progress("deep", epoch=1, epochs=1, step=1, steps=1, losses={"l": 1.0})
-    end = time.process_time() + 0.05
+    end = time.process_time() + 0.4
     while time.process_time() < end:
         pass
 
@@ -153,7 +153,7 @@ def test_stage_is_keyed_by_config_studies_seed_and_data(context: JobContext) -> 
         other = replace(context, identity={**context.identity, key: "another"})
         others.append(other.stage("points", {"epochs": 2}, train, train_weights))
     assert len({first, *others}) == 6
-    assert len(CALLS) == 7
+    assert len(CALLS) == 6
 
 
 def test_a_model_is_a_configuration_as_a_mapping_is(context: JobContext) -> None:
@@ -186,9 +186,9 @@ def test_each_job_that_uses_a_stage_is_charged_once_whoever_built_it(context: Jo
     for _ in range(2):
         path = context.stage("s", {}, train, compute)
     own = Spent.of(clock.seconds(), {})
-    assert own.cpu < 0.03  # the job's own clock stood still
-    assert context.charged[path.name].cpu >= 0.05
-    assert Spent.of(clock.seconds(), context.charged).cpu >= 0.05
+    assert own.cpu < 0.2  # the job's own clock stood still
+    assert context.charged[path.name].cpu >= 0.4
+    assert Spent.of(clock.seconds(), context.charged).cpu >= 0.4
     other = another(context, "other", clock=None)
     again = another(context, "again", identity=context.identity, clock=None)  # the same job, done anew
     for job in (other, again):
@@ -205,8 +205,8 @@ def test_what_a_stage_uses_in_turn_is_charged_once_with_shared_work_listed_apart
     inner = context.stage("inner", {}, train, compute)
     outer = context.stage("outer", {}, train, compute_with_more)
     assert len(context.charged) == 3
-    assert context.charged[outer.name].cpu < 0.03
-    assert context.charged[inner.name].cpu >= 0.05
+    assert context.charged[outer.name].cpu < 0.2
+    assert context.charged[inner.name].cpu >= 0.4
     other = another(context, "other")
     other.stage("outer", {}, train, compute_with_more)
     assert other.charged == context.charged

@@ -30,18 +30,20 @@ from . import first, second
 class Staged(Approach):
     def fit(self, train, context):
         self.folders = [
-            context.shared("sizes", {"step": 0}, first.measure),
+            context.shared("sizes", {"step": 0}, train, first.measure),
             context.stage("first", {"epochs": 1}, train, first.build),
-            context.stage("second", {"epochs": 1}, train, second.make(2)),
+            context.stage("second", {"epochs": 1}, train, second.build),
         ]
     def predict(self, studies, context): ...
     def save(self, folder): ...
     @classmethod
     def load(cls, folder, config): ...
 """,
-    "first.py": "from .layers import size\ndef build(context): ...\ndef measure(folder): ...\n",
+    "first.py": "from .layers import size\ndef build(train, context, config): ...\ndef measure(studies, context, config): ...\n",
     "second.py": """
 from bench.training.losses import severity_loss
+def build(train, context, config): ...
+def build(train, context, config): ...
 def make(epochs):
     def build(context): ...
     return build
@@ -98,13 +100,16 @@ def test_editing_one_stage_trains_no_other(staged: Path, context: JobContext, fi
     assert [one != other for one, other in zip(before, after, strict=True)] == anew
 
 
+def build_nothing(studies: Any, context: Any, config: Any) -> None: ...
+
+
 def test_local_weights_of_a_stage_count(tmp_path: Path, context: JobContext) -> None:
     weights = tmp_path / "weights.pth"
     folders = []
     for content in (b"1", b"2", b"1"):
         weights.write_bytes(content)
-        folders.append(context.stage("s", {"pretrained": str(weights)}, cohort(), lambda _: None))
-        folders.append(context.shared("f", {"pretrained": str(weights)}, lambda _: None))
+        folders.append(context.stage("s", {"pretrained": str(weights)}, cohort(), build_nothing))
+        folders.append(context.shared("f", {"pretrained": str(weights)}, cohort(), build_nothing))
     assert folders[:2] == folders[4:]
     assert len({*folders}) == 4
 
