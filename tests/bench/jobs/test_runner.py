@@ -180,7 +180,7 @@ def test_interrupt_keeps_what_was_done(suite: Suite) -> None:
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=30)[0]
     assert process.returncode == 130
-    assert "Run the same command again to go on" in output
+    assert "Run the same command again to continue" in output
     assert "Traceback" not in output
     suite.run("--set", "seconds=1")
     assert [job.status for job in suite.jobs()] == ["done", "done"]
@@ -300,7 +300,7 @@ def test_dry_run_trains_nothing(suite: Suite) -> None:
         (["--folds", "1"], "from 2 to 12"),
         (["--folds", "13"], "from 2 to 12"),
         (["--fold", "2"], "fold 2 does not exist: the split has 2 folds (0 to 1)"),
-        (["--train-fraction", "0"], "a fraction above 0"),
+        (["--train-fraction", "0"], "choose a fraction above 0"),
         (["--jobs", "0"], "at least 1"),
         (["--device", "tpu"], "--device tpu"),
         (["--force", "--only-missing"], "exclude each other"),
