@@ -27,9 +27,10 @@ class MotionBlur(Config):
 
 
 class MedianBlur(Config):
-    """The median over a square whose side is an odd number of pixels, drawn from 3 to ``size``."""
+    """The median over a square whose side is an odd number of pixels, drawn from 3 to ``size``. From 5 on it takes some
+    30 times as long as at 3."""
 
-    size: int = Field(default=5, ge=3)
+    size: int = Field(default=3, ge=3)
     probability: float = Field(default=0.5, ge=0, le=1)
 
 
@@ -67,12 +68,36 @@ def median_blur(images: Tensor, blur: MedianBlur, random: np.random.Generator) -
     chosen = random.random(len(images)) < blur.probability
     for size in np.unique(sizes[chosen]):
         rows = np.flatnonzero(chosen & (sizes == size))
-        part = images[rows]
-        height, width = part.shape[-2:]
-        padded = F.pad(part.reshape(-1, 1, height, width), (int(size) // 2,) * 4, mode="replicate")
-        medians = F.unfold(padded, int(size)).median(dim=1).values  # (n, H * W)
-        images = _replaced(images, rows, medians.reshape(part.shape))
+        images = _replaced(images, rows, _median(images[rows], int(size)))
     return images
+
+
+def _median(images: Tensor, size: int) -> Tensor:
+    """The median (..., H, W) over squares of an odd side; the border is repeated."""
+    height, width = images.shape[-2:]
+    padded = F.pad(images.reshape(-1, 1, height, width), (size // 2,) * 4, mode="replicate")
+    if size == 3:
+        return _median_of_nine(padded).reshape(images.shape)
+    return F.unfold(padded, size).median(dim=1).values.reshape(images.shape)
+
+
+def _median_of_nine(padded: Tensor) -> Tensor:
+    """The median over 3 x 3, from columns that are sorted once: it is the median of the largest low, the middle mid and
+    the smallest high value (Smith, 1996)."""
+    low, mid, high = _sorted(*(padded[..., row : row + padded.shape[-2] - 2, :] for row in range(3)))
+    lows, mids, highs = (
+        [one[..., place : place + padded.shape[-1] - 2] for place in range(3)] for one in (low, mid, high)
+    )
+    largest = lows[0].maximum(lows[1]).maximum(lows[2])
+    smallest = highs[0].minimum(highs[1]).minimum(highs[2])
+    return _sorted(largest, _sorted(*mids)[1], smallest)[1]
+
+
+def _sorted(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Three tensors, sorted element by element."""
+    a, b = a.minimum(b), a.maximum(b)
+    b, c = b.minimum(c), b.maximum(c)
+    return a.minimum(b), a.maximum(b), c
 
 
 def _line(length: float, angle: float, radius: int) -> NDArray[np.float64]:

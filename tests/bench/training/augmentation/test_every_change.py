@@ -126,12 +126,12 @@ def test_all_images_of_an_item_change_alike(name) -> None:
         torch.testing.assert_close(spread, torch.zeros_like(spread), atol=1e-5, rtol=0)
 
 
-@every_change
+@pytest.mark.parametrize("name", [name for name in CHANGES if name != "median blur"])  # 3 x 3: nothing to draw
 def test_items_change_differently_from_each_other(name) -> None:
     batch = images(1, 2, 20, 24).repeat(6, 1, 1, 1)
     result = CHANGES[name](batch, 1.0, np.random.default_rng(0)).flatten(1)
     distinct = {tuple(np.round(row, 4)) for row in result.numpy()}
-    assert len(distinct) >= (2 if name == "median blur" else 5)
+    assert len(distinct) >= 5
 
 
 @every_change
