@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bench.errors import unknown
 from bench.jobs import hardware
+from bench.jobs.events import Done, Event, Failed, Found, Locked, Skipped
 from bench.jobs.executors import Executor, LocalExecutor, OnEvent, choose_slots, choose_spare
 from bench.jobs.folder import JobFolder
 from bench.jobs.job import Job
@@ -77,15 +77,16 @@ def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
 def _sorting(outcome: Outcome, locked: list[Job], on_event: OnEvent) -> OnEvent:
     """An event handler that also sorts finished jobs by how they ended."""
 
-    def handle(order: Order, event: dict[str, Any]) -> None:
-        if event["event"] in ("done", "found"):
-            outcome.done.append(order.job)
-        elif event["event"] == "skipped":
-            outcome.skipped.append((order.job, event["reason"]))
-        elif event["event"] == "failed":
-            outcome.failed.append((order.job, event["reason"]))
-        elif event["event"] == "locked":
-            locked.append(order.job)
+    def handle(order: Order, event: Event) -> None:
+        match event:
+            case Done() | Found():
+                outcome.done.append(order.job)
+            case Skipped(reason):
+                outcome.skipped.append((order.job, reason))
+            case Failed(reason):
+                outcome.failed.append((order.job, reason))
+            case Locked():
+                locked.append(order.job)
         on_event(order, event)
 
     return handle
