@@ -32,7 +32,7 @@ ORDER = (
     ("plugins",),
     ("plugin_files",),
     ("imports",),
-    ("targets", "errors"),
+    ("targets", "errors", "plugin_imports"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 SEEN_BY_PLUGINS = {
@@ -53,6 +53,7 @@ IMPORTERS |= {"resolve_name", "EntryPoint"}
 # Modules that may import by a string, or name a module in one, and why.
 BY_STRING = {
     "bench.plugins": "finds and imports plug-ins, and knows the three contracts by name",
+    "bench.plugin_imports": "lets processes that a plug-in starts import the plug-in by its path",
     "bench": "names of the public interface, imported on first use so that `import bench` stays fast",
     "bench.cli": "verbs, imported on first use so that `bench --help` stays fast",
     "bench.cli.data": "the same for the verbs of `bench data`",

@@ -168,7 +168,7 @@ def _end_in_words(event: Event, seconds: float) -> str:
         case Failed(reason):
             return f"failed: {reason}"
         case Locked(holder):
-            return f"{holder} works on it; waiting for its result"
+            return f"running in {holder}; waiting for its result"
         case _:
             raise TypeError(f"no end of a job: {event}")
 

@@ -39,8 +39,7 @@ BOOKKEEPING = frozenset(
     {
         "bench.files.atomic",  # how files are written, not what is in them
         "bench.files.checksums",
-        "bench.files.locks",
-        "bench.files.replaced",
+        "bench.files.processes",
         "bench.jobs.clock",  # what it cost
         "bench.jobs.config",  # makes the configuration, which is a part of its own
         "bench.jobs.fingerprint",
@@ -48,10 +47,8 @@ BOOKKEEPING = frozenset(
         "bench.jobs.folder",  # what the files of a job are called
         "bench.jobs.hardware",  # device, precision and threads are recorded, and make nothing stale
         "bench.jobs.history",
-        "bench.jobs.job",
         "bench.jobs.keys",
         "bench.jobs.order",
-        "bench.jobs.process_tree",
         "bench.jobs.result",  # how results are written
         "bench.jobs.score",  # has its own part: SCORING
         "bench.jobs.shared",

@@ -26,6 +26,13 @@ class Settings(Config):
     end: str = ""  # how fit ends
 
 
+KEPT = []
+
+
+def note_in_a_fork():
+    KEPT[0].note(1, "from a fork")
+
+
 def square(number: int) -> int:
     return number * number
 
@@ -127,7 +134,8 @@ def end(how: str, context: Context) -> None:
     if how == "ask":
         input("Your key: ")
     if how == "tell":  # in a fork: nobody hears it, and nothing breaks
+        KEPT.append(context)
         with multiprocessing.get_context("fork").Pool(1) as pool:
-            pool.apply(context.note, (1, "from a fork"))
+            pool.apply(note_in_a_fork)
     if how == "fork" and os.fork() == 0:
         raise RuntimeError("a child that comes back")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from bench.console import screen as module
 from bench.console.screen import Screen
+from bench.jobs.events import Event, read_event
 from bench.jobs.job import Job
 from bench.jobs.order import Order
 
@@ -36,11 +38,17 @@ def order(fold: int, beside: int = 2) -> Order:
     return Order(job, Path("runs"), Path("cache"), "cpu", "fp32", 1, beside, "bench run")
 
 
-def progress(epoch: int, step: int, steps: int) -> dict:
-    return {
+def tell(values: dict) -> Event:
+    event = read_event(json.dumps(values))
+    assert event is not None
+    return event
+
+
+def progress(epoch: int, step: int, steps: int) -> Event:
+    return tell({
         "event": "progress", "stage": "severity", "epoch": epoch, "epochs": 10, "step": step, "steps": steps,
         "losses": {"loss": 0.5}, "learning_rate": 1e-3, "images_per_second": 1234.0,
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def lines(screen: Screen) -> list[str]:
@@ -67,7 +75,7 @@ def test_time_left_counts_rounds_of_jobs_beside_each_other(screen: Screen, clock
     screen.expect([order(fold).job for fold in range(5)])
     screen.on_event(order(0, beside=1), progress(1, 1, 1))
     clock.now += 100
-    screen.on_event(order(0, beside=1), {"event": "done", "score": 0.5, "seconds": 100})
+    screen.on_event(order(0, beside=1), tell({"event": "done", "score": 0.5, "seconds": 100}))
     for fold in (1, 2):
         screen.on_event(order(fold), progress(1, 1, 1))
     clock.now += 20
@@ -75,7 +83,7 @@ def test_time_left_counts_rounds_of_jobs_beside_each_other(screen: Screen, clock
     assert lines(screen)[-1].endswith("about 3 min left")
     clock.now += 80
     for fold in (1, 2):
-        screen.on_event(order(fold), {"event": "done", "score": 0.5, "seconds": 100})
+        screen.on_event(order(fold), tell({"event": "done", "score": 0.5, "seconds": 100}))
     screen.on_event(order(3), progress(1, 1, 1))
     assert lines(screen)[-1].endswith("about 2 min left")
 
@@ -92,9 +100,9 @@ def test_time_left_counts_rounds_of_jobs_beside_each_other(screen: Screen, clock
 )
 def test_every_end_is_told(screen: Screen, clock: Clock, event: dict, text: str) -> None:
     screen.expect([order(0).job])
-    screen.on_event(order(0), {"event": "stage", "stage": "opening the data"})
+    screen.on_event(order(0), tell({"event": "stage", "stage": "opening the data"}))
     clock.now += 7
-    screen.on_event(order(0), event)
+    screen.on_event(order(0), tell(event))
     assert text in lines(screen)[-1]
 
 
@@ -105,7 +113,7 @@ def test_at_a_terminal_there_is_a_bar_a_job(clock: Clock) -> None:
         live.on_event(order(fold), progress(3, 2, 4))
     tasks = {task.description: (task.completed, task.total) for task in live._progress.tasks}
     assert tasks["mil-quick fold 1  severity epoch 3/10"] == (10, 40)
-    live.on_event(order(0), {"event": "done", "score": 0.5, "seconds": 1})
+    live.on_event(order(0), tell({"event": "done", "score": 0.5, "seconds": 1}))
     assert not any(re.search("fold 0", task.description) for task in live._progress.tasks)
 
 

@@ -36,7 +36,7 @@ def test_every_task_comes_back_and_failures_are_tried_twice(tmp_path, jobs):
     found = dict(run_isolated(work, tasks, jobs=jobs, limit_s=lambda _: 30))
     assert sorted(found) == list(range(len(names)))
     assert [found[i] for i in (0, 2, 4, 5)] == ["A", "B", "CRASH ONCE", "C"]
-    assert found[1] == Failure("crashed the process that read it (SIGABRT)")
+    assert found[1] == Failure("its process was killed (SIGABRT)")
     assert found[3] == Failure("RuntimeError: no such luck")
     assert isinstance(found[6], DataError)
     assert "MemoryError" in found[7].what
