@@ -42,8 +42,9 @@ class ProcessTree:
 
     def __init__(self, every: float = SAMPLE_EVERY_S) -> None:
         self._lock = threading.Lock()
-        self._living: set[tuple[int, int]] = set()  # descendants at the last look, by pid and start
-        self._lost = 0.0  # CPU seconds of those that ended with nobody waiting
+        # Descendants at the last look, by pid and start: CPU seconds of orphans; None where a parent waits.
+        self._living: dict[tuple[int, int], float | None] = {}
+        self._lost = 0.0  # CPU seconds of descendants that ended with nobody waiting
         self._cpu = 0.0
         self._memory = 0
         self._every = every
@@ -75,8 +76,8 @@ class ProcessTree:
     def _sample(self) -> None:
         """Bring the sums up to date.
 
-        The account falls where a descendant ends that nobody waits for: what it used is kept. It also falls for a
-        moment where a child is waited for between two readings; so a fall only counts if a second look shows it too.
+        The account also falls where a whole branch ends unwaited for between two looks: what it used is kept. It falls
+        for a moment where a child is waited for between two readings, so a fall only counts if a second look shows it.
         """
         account = self._account()
         if account + self._lost < self._cpu:
@@ -92,19 +93,21 @@ class ProcessTree:
         times = os.times()
         account = time.process_time() + times.children_user + times.children_system
         memory = 0
-        living = set()
-        for pid, process in self._descendants():
-            living.add((pid, process.started))
-            account += process.own + process.waited_for
+        living: dict[tuple[int, int], float | None] = {}
+        for pid, process, is_orphan in self._descendants():
+            used = process.own + process.waited_for
+            living[pid, process.started] = used if is_orphan else None
+            account += used
             memory += process.memory
+        self._lost += sum(used for key, used in self._living.items() if used is not None and key not in living)
         self._living = living
         if living:
             itself = _read(os.getpid())
             self._memory = max(self._memory, memory + (itself.memory if itself else 0))
         return account
 
-    def _descendants(self) -> Iterator[tuple[int, _Process]]:
-        """Parents before children; then those whose parent has ended, as long as they live themselves."""
+    def _descendants(self) -> Iterator[tuple[int, _Process, bool]]:
+        """Parents before children; then orphans, known from earlier looks, as long as they live themselves."""
         if not _PROC.is_dir():
             return
         found = set()
@@ -114,12 +117,13 @@ class ProcessTree:
             process = _read(pid)
             if process is not None and pid not in found:
                 found.add(pid)
-                yield pid, process
+                yield pid, process, False
                 waiting += _children(pid)
         for pid, started in self._living:
             process = _read(pid) if pid not in found else None
-            if process is not None and process.started == started:
-                yield pid, process
+            if process is not None and process.started == started and process.parent not in (*found, os.getpid()):
+                found.add(pid)
+                yield pid, process, True
 
 
 def cpu_seconds() -> float:
