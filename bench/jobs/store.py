@@ -6,6 +6,7 @@ Its files are named in `bench.jobs.folder` (a job's), `bench.jobs.split` (a spli
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -162,9 +163,8 @@ def check_store(root: Path) -> None:
         raise UsageError(f"--out {root}: that is a file. Name a folder.")
     with explained(root):
         root.mkdir(parents=True, exist_ok=True)
-        probe = root / ".probe"
-        probe.write_bytes(b"")
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=root):  # a name of its own: two runs may check at once
+            pass
 
 
 def _job_folders(root: Path) -> Iterator[Path]:
