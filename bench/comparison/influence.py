@@ -7,12 +7,14 @@ studies, so that scores, paired differences and skills all have a variance witho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.metric import StudyTerms, reduce
+from bench.metric.prior import skill
 from bench.metric.terms import FloatArray
 
 
@@ -100,20 +102,11 @@ def score_influence(
 
 def skill_influence(score: Influence, prior: Influence, floor: Influence) -> Influence:
     """Skill, (prior - score) / (prior - floor), as a ratio of two paired differences; NaN where these are equal."""
-    gained, possible = prior - score, prior - floor
-    if possible.value == 0:
-        nothing = np.full(len(score), np.nan)
-        return Influence(np.nan, nothing, score.seed_variances, score.seed_df, np.nan, score.one_seed)
-    skill = gained.value / possible.value
-    ratio = gained - possible.times(skill)
-    return Influence(
-        skill,
-        ratio.by_study / possible.value,
-        score.seed_variances / possible.value**2,  # prior and floor have no seeds
-        score.seed_df,
-        score.interaction / possible.value**2,
-        score.one_seed,
-    )
+    value = skill(score.value, prior.value, floor.value)
+    possible = prior - floor
+    scale = 1 / possible.value if possible.value else nan
+    ratio = ((prior - score) - possible.times(value)).times(scale)
+    return replace(ratio, value=value)
 
 
 def _shares(totals: FloatArray) -> FloatArray:

@@ -38,9 +38,10 @@ class Population:
     drawn_floor: StudyTerms
 
     def equal(self, signs: np.ndarray) -> StudyTerms:
-        """A model equal in expectation to any other drawn so: base and swin mixed, (1975,) signs, 1 and -1, telling which way.
+        """A model equal in expectation to any other made so, two of which differ as base and swin do.
 
-        Two of them differ as base and swin do.
+        Args:
+            signs: (1975,) 1 and -1: towards base or swin.
         """
         middle = (self.base.numerators + self.swin.numerators) / 2
         half = (self.base.numerators - self.swin.numerators) / 2
