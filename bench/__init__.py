@@ -8,6 +8,7 @@ this package).
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ __version__ = "0.1.0"
 _CHECKOUT = Path(__file__).resolve().parent.parent
 if (_CHECKOUT / "pyproject.toml").is_file() and (_CHECKOUT / "approaches").is_dir():
     __path__.append(str(_CHECKOUT))
+
+if "BENCH_PLUGINS" in os.environ:  # started by a job
+    from bench.plugin_imports import install
+
+    install()
 
 # Public name -> module. Imported on first use, so that `import bench` and `bench --help` stay fast.
 _PUBLIC = {

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from bench.data.cohort import Cohort
+    from bench.imaging.study import Study
     from bench.imaging.volumes import Volumes
 
 
@@ -51,6 +52,11 @@ class Predictions:
     probabilities: NDArray[np.float64]
     points: pd.DataFrame | None = None
     evidence: pd.DataFrame | None = None
+
+
+# Builders are functions at module level: (train, context, config), and (studies, context, config) without labels.
+BuildStage: TypeAlias = "Callable[[Cohort, Context, Any], None]"
+BuildShared: TypeAlias = "Callable[[tuple[Study, ...], SharedContext, Any], None]"
 
 
 class Context(Protocol):
@@ -96,15 +102,54 @@ class Context(Protocol):
     def note(self, study_id: int, text: str) -> None:
         """Record that something was missing in a study or had to be assumed. Ends in notes.csv."""
 
-    def shared(self, name: str, config: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
-        """A folder of label-free work, built once for all jobs on this data: ``build`` fills the folder it is given."""
+    def shared(self, name: str, config: BaseModel | Mapping[str, Any], studies: Cohort, build: BuildShared) -> Path:
+        """A folder of label-free work on images and geometry, built once for all jobs on this data.
 
-    def stage(self, name: str, config: Mapping[str, Any], train: Cohort, build: Callable[[Context], None]) -> Path:
-        """A folder with a trained stage, built once per config, source, training studies, data and seed.
+        The result is shared between folds, so no label may leak into it. Therefore ``build`` is a function at module
+        level, called as ``build(studies, context, config)``, and all it can see is what it is handed: the bare studies
+        without labels and points, a `SharedContext`, and ``config``. Nothing can be captured by mistake.
 
-        ``build`` gets a context whose ``folder`` is the stage's and fills it; its seconds are charged to every job
-        that uses it.
+        Args:
+            name: of letters, digits, ``-`` and ``_``.
+            config: a pydantic model or a JSON-able mapping: all that decides the result beside data, source, studies.
+            studies: which studies; labels and points in it are left out before ``build`` is called.
+            build: fills ``context.folder``. After a kill it is called again and finds there what it had written: write
+                files whole (`bench.files.atomic`), and either skip or overwrite those that are there.
+        Returns:
+            The folder, checked against its checksums. Its seconds are charged to every job that uses it, listed apart.
         """
+
+    def stage(self, name: str, config: BaseModel | Mapping[str, Any], train: Cohort, build: BuildStage) -> Path:
+        """A folder with a trained stage, built once per config, source, training studies, data, device and seed.
+
+        Args:
+            name: of letters, digits, ``-`` and ``_``.
+            config: a pydantic model or a JSON-able mapping: all that decides the result beside data, source, studies.
+            train: the studies to train on.
+            build: a function at module level, called as ``build(train, context, config)`` with a context whose
+                ``folder`` and ``resume`` are the stage's; it fills the folder.
+        Returns:
+            The folder, checked against its checksums. Its seconds are charged to every job that uses it.
+        """
+
+
+class SharedContext(Protocol):
+    """What the builder of shared work is offered: nothing that depends on a fold, a seed or a job."""
+
+    @property
+    def folder(self) -> Path:
+        """To be filled."""
+
+    @property
+    def volumes(self) -> Volumes:
+        """The pixels of every prepared series."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads may be kept busy."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Show how far the work is."""
 
 
 class Approach(ABC):

@@ -1,4 +1,4 @@
-"""The contract of a data set plug-in: a folder in the competition's layout, and what is known about it.
+"""The contract of a data set plug-in: a folder in the competition's layout, and facts about it.
 
 The layout is ``train.csv``, ``train_label_coordinates.csv``, ``train_series_descriptions.csv`` and
 ``train_images/<study_id>/<series_id>/<instance_number>.dcm``.
@@ -16,26 +16,29 @@ if TYPE_CHECKING:
 
 from bench.errors import UsageError
 
-# (what is being done, how many are done, how many there are)
+# (name of the work, items done, items in total)
 Progress = Callable[[str, int, int], None]
 
 
 class DataSet(ABC):
-    """One source of studies. The class is found by being imported into its plug-in's module."""
+    """One source of studies. The plug-in's module defines or imports the class; it is found there."""
 
     presets: ClassVar[tuple[str, ...]] = ()
-    """Variants that a user can ask for as ``name:preset``; the first is the default. Empty: there is only one."""
+    """Variants, requested as ``name:preset``; the first is the default. Empty if there is only one variant."""
+
+    caveat: ClassVar[str | None] = None
+    """The scope of results on this data set, shown by every table and report; None if there is nothing to warn of."""
 
     @abstractmethod
     def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
-        """The folder that holds the data; a generated data set is built here on first use.
+        """The folder of the data; a generated data set is built on the first call.
 
         Args:
             preset: one of `presets`, or None.
             data: the folder that the user named with ``--data``, if any.
-            cache: where generated data may be kept.
-            jobs: how many processes may be used.
-            progress: called as work goes on.
+            cache: folder for generated data.
+            jobs: number of processes.
+            progress: called during the work.
         """
 
     def build(
@@ -49,35 +52,35 @@ class DataSet(ABC):
         progress: Progress,
         tables_only: bool = False,
     ) -> Path:
-        """Generate the data set into a folder of the user's, for ``bench data build``; only where it can be generated.
+        """Generate the data set into a folder, for ``bench data build``; UsageError if it cannot be generated.
 
         Args:
-            folder: empty or absent, or what an interrupted call left.
+            folder: empty, absent, or left by an interrupted call.
             preset: one of `presets`, or None.
-            studies: how many, or None for as many as the preset has.
+            studies: number of studies; None for that of the preset.
             seed: of the generator.
-            jobs: how many processes may be used.
-            progress: called as work goes on.
+            jobs: number of processes.
+            progress: called during the work.
             tables_only: write no images.
         """
         raise UsageError(f"the data set {type(self).__name__} cannot be generated; name its folder with --data.")
 
     def expected_gigabytes(self, preset: str | None, studies: int | None) -> float | None:
-        """How much `build` will write, where that is known beforehand."""
+        """The size in GB of what `build` will write; None if unknown."""
         return None
 
     def excluded_studies(self) -> Mapping[int, str]:
-        """Studies that are left out for all approaches alike, each with its reason."""
+        """Studies that are left out for all approaches, each with the reason."""
         return {}
 
     def known_faults(self) -> Mapping[int, str]:
-        """Published faults by study id or series id, in words."""
+        """Published faults by study id or series id."""
         return {}
 
     def best_predictions(self, folder: Path) -> pd.DataFrame | None:
-        """Predictions whose score nobody can be expected to beat, where they are known.
+        """Predictions that no approach can be expected to beat, such as the true label probabilities; None if unknown.
 
         Returns:
-            ``row_id, normal_mild, moderate, severe`` for every study. Their score on the rows at hand is the floor.
+            ``row_id, normal_mild, moderate, severe`` for every study. Their score is the noise floor.
         """
         return None

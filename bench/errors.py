@@ -1,4 +1,4 @@
-"""Errors that a user can cure. The command line prints their message alone; a traceback only comes with ``--debug``."""
+"""Errors that a user can fix. The command line prints the message alone; ``--debug`` adds the traceback."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Iterable
 
 
 class BenchError(Exception):
-    """Something went wrong that the message explains and whose cure it names. Exit code 1."""
+    """An error whose message explains the problem and names the cure. Exit code 1."""
 
     exit_code = 1
 
 
 class UsageError(BenchError):
-    """The suite was asked for something that does not exist or makes no sense. Exit code 2."""
+    """A request for something that does not exist or makes no sense. Exit code 2."""
 
     exit_code = 2
 
 
 class DataError(BenchError):
-    """A table or an image file is not what it has to be."""
+    """A table or an image file does not have the required format."""
 
 
 def unknown(kind: str, name: str, allowed: Iterable[str]) -> UsageError:
-    """The error for a name that is none of ``allowed``: repeats it, lists them, and guesses what was meant."""
+    """The error for a name that is not in ``allowed``: repeats the name, suggests a similar one, and lists all."""
     names = sorted(allowed)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f" Did you mean {close[0]!r}?" if close else ""
-    return UsageError(f"unknown {kind} {name!r}.{guess} There is: {', '.join(names) or 'none'}.")
+    return UsageError(f"unknown {kind} {name!r}.{guess} Available: {', '.join(names) or 'none'}.")

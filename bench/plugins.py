@@ -6,18 +6,21 @@ names imports nothing. The class is the one subclass of the contract that the mo
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bench
 from bench.errors import BenchError, UsageError, unknown
+from bench.imports import Package
+from bench.plugin_files import installed_file, kind_of, outermost_package, pieces, walk
 
 # kind of plug-in -> module and class of its contract
 CONTRACTS = {
@@ -50,21 +53,35 @@ class Plugin:
     path: Path | None = None
     entry_point: str | None = None
 
+    def package(self) -> Package:
+        """The folder or the file that the plug-in is made of, under the name that it is imported by.
+
+        For an installed one: the whole outermost package that holds the module which the entry point names.
+        """
+        if self.path is not None:
+            return Package(f"bench.{self.kind}.{self.name}", (self.path,))
+        module = str(self.entry_point).partition(":")[0]
+        file = installed_file(module)
+        if file is None:
+            raise PluginError(f"the module of {_SINGULAR[self.kind]} {self.name!r} ({self.origin}) is gone.")
+        return outermost_package(module, file)
+
     def sources(self) -> list[Path]:
         """All Python files whose change can change what it does, sorted."""
-        path = self.path
-        if path is None:
-            spec = importlib.util.find_spec(str(self.entry_point).partition(":")[0])
-            if spec is None or spec.origin is None:
-                raise PluginError(f"the module of {_SINGULAR[self.kind]} {self.name!r} ({self.origin}) is gone.")
-            origin = Path(spec.origin)
-            path = origin.parent if spec.submodule_search_locations else origin
-        return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        return sorted(self.files(".py"))
+
+    def files(self, suffix: str = "") -> list[Path]:
+        """All files of its folder, or the one file and the modules beside it that it imports."""
+        roots = [root for piece in pieces(self.package()) for root in piece.roots]
+        found = [path for root in roots for path in (walk(root) if root.is_dir() else [root])]
+        return [path for path in found if path.name.endswith(suffix)]
 
     def folder(self) -> Path:
         """Where its presets lie."""
-        first = self.sources()[0]
-        return self.path if self.path is not None and self.path.is_dir() else first.parent
+        if self.path is not None:
+            return self.path if self.path.is_dir() else self.path.parent
+        file = installed_file(str(self.entry_point).partition(":")[0])
+        return file.parent if file is not None else self.package().roots[0]
 
 
 def available(kind: str, paths: Sequence[Path] = ()) -> dict[str, Plugin]:
@@ -78,7 +95,7 @@ def available(kind: str, paths: Sequence[Path] = ()) -> dict[str, Plugin]:
         UsageError: two plug-ins have one name, or a path is no plug-in.
     """
     found: dict[str, Plugin] = {}
-    for plugin in [*_in_tree(kind), *_at_paths(kind, paths), *_installed(kind)]:
+    for plugin in [*_in_tree(kind), *_at_paths(kind, paths), *_announced(kind)]:
         other = found.get(plugin.name)
         if other is not None:
             raise UsageError(
@@ -107,12 +124,15 @@ def load(kind: str, name: str, paths: Sequence[Path] = ()) -> Any:
 
 
 def load_plugin(plugin: Plugin) -> Any:
-    """The class of a plug-in, imported. Raises PluginError, which says why, if that fails."""
+    """The class of a plug-in, imported. Raises PluginError, which says why, if that fails in any way."""
     what = f"{_SINGULAR[plugin.kind]} {plugin.name!r} ({plugin.origin})"
     try:
-        module = _import(plugin)
-    except Exception as error:
-        raise PluginError(f"{what} cannot be imported: {type(error).__name__}: {error}") from error
+        with _quiet():
+            module = _import(plugin)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit: a script's own command line at top level
+        raise PluginError(f"{what} cannot be imported: {_reason(error, plugin)}") from error
     if isinstance(module, type):
         return module
     base_module, base_name = CONTRACTS[plugin.kind]
@@ -145,33 +165,17 @@ def _in_tree(kind: str) -> list[Plugin]:
 
 def _at_paths(kind: str, paths: Sequence[Path]) -> list[Plugin]:
     plugins = []
+    contracts = {name: kind for kind, (_, name) in CONTRACTS.items()}
     for path in paths:
         path = Path(path).expanduser().resolve()
         if not ((path / "__init__.py").is_file() or (path.suffix == ".py" and path.is_file())):
             raise UsageError(f"--plugin {path}: no such Python file, nor a folder with an __init__.py.")
-        if _kind_of(path) == kind:
+        if (kind_of(path, contracts) or "approaches") == kind:  # what holds none shows there as broken
             plugins.append(Plugin(kind, path.stem, str(path), path))
     return plugins
 
 
-def _kind_of(path: Path) -> str:
-    """The kind of plug-in a file or folder holds, read from its classes' bases without importing it."""
-    bases = {name: kind for kind, (_, name) in CONTRACTS.items()}
-    for source in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-        try:
-            tree = ast.parse(source.read_text(encoding="utf-8"))
-        except (SyntaxError, UnicodeDecodeError):
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                for base in node.bases:
-                    name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
-                    if name in bases:
-                        return bases[name]
-    return "approaches"  # where it then shows as broken, with the reason
-
-
-def _installed(kind: str) -> list[Plugin]:
+def _announced(kind: str) -> list[Plugin]:
     plugins = []
     for entry in importlib.metadata.entry_points(group=f"bench.{kind}"):
         package = entry.dist.name if entry.dist is not None else "an installed package"
@@ -201,6 +205,66 @@ def _import(plugin: Plugin) -> Any:
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[name]
+        for loaded in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
+            del sys.modules[loaded]
         raise
     return module
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Send what is printed to standard error, also by C libraries, so that ``--json`` stays one document.
+
+    Standard input is empty meanwhile: who asks a question at import gets EOFError, not an answer.
+    """
+    _flush()
+    kept = None
+    with suppress(OSError):  # a process without standard output
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    stdin = sys.stdin
+    try:
+        with open(os.devnull, encoding="utf-8") as empty, redirect_stdout(sys.stderr):
+            sys.stdin = empty
+            yield
+    finally:
+        sys.stdin = stdin
+        _flush()
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.__stdout__):
+        with suppress(AttributeError, ValueError, OSError):  # absent or closed
+            stream.flush()  # type: ignore[union-attr]
+
+
+def _reason(error: BaseException, plugin: Plugin) -> str:
+    """What went wrong at import, and what can be done about it."""
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, SystemExit):
+        return (
+            f"it ends the program when it is imported ({reason}). Move its command line, and whatever else runs at "
+            "the top level of a script, under `if __name__ == '__main__':`."
+        )
+    if isinstance(error, EOFError):
+        return f"{reason}. It reads standard input when it is imported, which is empty here."
+    missing = (getattr(error, "name", None) or "").rpartition(".")[2] if isinstance(error, ImportError) else ""
+    path = plugin.path
+    if path is not None and missing:
+        folder = path if path.is_dir() else path.parent
+        if (folder / f"{missing}.py").is_file() or (folder / missing / "__init__.py").is_file():
+            return f"{reason}. {_cure_of_import(path, missing)}"
+    return reason
+
+
+def _cure_of_import(path: Path, missing: str) -> str:
+    relative = f"`from . import {missing}` or `from .{missing} import ...`"
+    if path.is_dir():
+        return f"{missing} lies in its folder: import it relatively, as {relative}."
+    return (
+        f"{missing} lies beside it, but a plug-in of one file is that file alone. Make it a folder: move {path.name} "
+        f"to {path.stem}/__init__.py and {missing} into {path.stem}/ too, write {relative}, and name the folder."
+    )

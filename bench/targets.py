@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.errors import UsageError, unknown
+
 LEVELS = ("l1_l2", "l2_l3", "l3_l4", "l4_l5", "l5_s1")
 SEVERITIES = ("Normal/Mild", "Moderate", "Severe")
 PROBABILITY_COLUMNS = ("normal_mild", "moderate", "severe")
@@ -73,6 +75,25 @@ POINT_TARGET_INDEX: dict[tuple[str, str], int] = {
     (target.condition_words, target.level_words): index for index, target in enumerate(TARGETS)
 }
 POINT_COLUMNS = ("study_id", "series_id", "instance_number", "condition", "level", "x", "y")
+
+
+def indices(condition: str, side: str | None = None) -> tuple[int, ...]:
+    """Where a condition's targets stand in `TARGETS`, levels from the top: of one side, or of all sides in order.
+
+    ``indices("foraminal")`` is 5 to 14, left before right; ``indices("foraminal", "left")`` is 5 to 9.
+
+    Raises:
+        UsageError: there is no such condition, or it has no such side.
+    """
+    sides = [known_side for known, known_side in _NAMES if known == condition]
+    if not sides:
+        raise unknown("condition", condition, CONDITIONS)
+    if side is not None and side not in sides:
+        known_sides = ", ".join(repr(one) for one in sides if one) or "no side"
+        raise UsageError(f"condition {condition!r} has no side {side!r}. It has: {known_sides}.")
+    return tuple(
+        index for index, target in enumerate(TARGETS) if target.condition == condition and side in (None, target.side)
+    )
 
 
 def row_id(study_id: int, target: Target) -> str:

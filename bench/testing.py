@@ -24,7 +24,9 @@ from bench.data.load import Opened, open_dataset
 from bench.imaging.volumes import Volumes
 from bench.jobs import config as configuration
 from bench.jobs.context import JobContext
+from bench.jobs.folder import JobFolder
 from bench.jobs.predictions import EVIDENCE_COLUMNS, PredictionError, checked, write_predictions
+from bench.jobs.split import SplitFolder
 from bench.targets import POINT_COLUMNS, POINT_TARGET_INDEX
 
 SMOKE_PRESET = "smoke"
@@ -45,18 +47,18 @@ def make_context(
         threads: how many threads may be used.
         device: torch device.
     """
-    resume = folder / "resume"
-    resume.mkdir(parents=True, exist_ok=True)
+    files = JobFolder(folder)
+    files.resume.mkdir(parents=True, exist_ok=True)
     job = f"{approach}/seed{seed}/fold0"
     return JobContext(
         device=device,
         precision="fp32",
         threads=threads,
         folder=folder,
-        resume=resume,
+        resume=files.resume,
         volumes=volumes,
         identity={"job": job, "data": "test", "source": "test", "seed": seed, "approach": approach, "fold": 0},
-        stages=folder / "stages",
+        stages=SplitFolder(folder).stages,
         shared_work=folder / "shared",
         emit=lambda *_, **__: None,
         by=approach,
@@ -135,7 +137,7 @@ def promise_points(fitted: Approach, predictions: Predictions, studies: Cohort, 
     """Located points are of these studies, on slices that exist, at most one a target."""
     if predictions.points is None:
         return
-    write_predictions(context.folder, predictions)
+    write_predictions(JobFolder(context.folder), predictions)
     points = predictions.points
     by_id = {study.study_id: study for study in studies.studies}
     for study_id, series_id, instance_number, condition, level in zip(

@@ -77,12 +77,14 @@ def _fill_store(
     """
     from bench.approach import Predictions
     from bench.data.folds import fold_csv, fold_hash, make_folds
-    from bench.files.atomic import write_json, write_text
+    from bench.jobs.folder import JobFolder
     from bench.jobs.job import Job
     from bench.jobs.predictions import predictions_frame, write_predictions
-    from bench.jobs.store import FAILED, FLOOR, RESULT, finish, write_job
+    from bench.jobs.result import Failure, JobRecord, Result, SplitRecord
     from bench.targets import SEVERITIES, TARGET_NAMES
 
+    caveat = "ranks approaches on this phantom, not on patients" if dataset.startswith("phantom") else None
+    caveat = "ranks approaches on this phantom, not on patients" if dataset.startswith("phantom") else None
     random = np.random.default_rng(7)
     study_ids = 4_000_000_000 + 11 * np.arange(studies)
     grades = random.choice([0, 1, 2], p=[0.7, 0.2, 0.1], size=(studies, 25)).astype(np.int8)
@@ -95,28 +97,31 @@ def _fill_store(
             job = Job(
                 approach, preset, "{}", dataset, "data", "d" * 64, folds, fold_hash(split), fold, seed, train_fraction
             )
-            folder = job.folder_in(store)
-            split_folder = folder.parents[2]
-            write_text(split_folder / "folds.csv", fold_csv(split))
-            write_text(split_folder / "labels.csv", labels.to_csv(index_label="study_id"))
+            files = JobFolder(job.folder_in(store))
+            contents = {
+                files.split.folds.name: fold_csv(split),
+                files.split.labels.name: labels.to_csv(index_label="study_id"),
+            }
             if floor is not None:  # every part is the floor: the true grade gets exp(-floor), one wrong grade the rest
                 best = np.exp(-floor) * np.eye(3)[grades] + (1 - np.exp(-floor)) * np.eye(3)[2 - 2 * (grades // 2)]
-                write_text(split_folder / FLOOR, predictions_frame(Predictions(study_ids, best)).to_csv(index=False))
-            about = {"excluded": {"77": "no readable series"}, "data_hash": "d" * 64}
-            write_json(split_folder / "dataset.json", about)
-            write_job(folder, job, {"source of bench.training": "a"}, threads=2)
+                floor_table = predictions_frame(Predictions(study_ids, best)).to_csv(index=False)
+                contents[files.split.floor.name] = floor_table
+            files.split.write(
+                contents, SplitRecord(excluded={77: "no readable series"}, data_hash="d" * 64, caveat=caveat)
+            )
+            JobRecord(job=job, fingerprint={"source of bench.training": "a"}, threads=2).write(files.job)
             if (approach, seed, fold) in failed:
-                write_json(folder / FAILED, {"status": "failed", "reason": "out of memory"})
+                Failure(reason="out of memory").write(files.failed)
                 continue
             held_out = split["fold"].to_numpy() == fold
             noise = np.random.default_rng([number, seed, fold]).standard_normal((int(held_out.sum()), 25, 3))
             said = np.exp(noise + sharp * np.eye(3)[grades[held_out]]) * [1, 2, 4]
             said /= said.sum(axis=-1, keepdims=True)
-            write_predictions(folder, Predictions(study_ids[held_out], said))
+            write_predictions(files, Predictions(study_ids[held_out], said))
             cost = {"fit_seconds": 10.0, "predict_seconds": 2.0, "peak_memory_mb": 500.0 + fold}
             made = {"threads": 2, "hardware": {"device": "cpu"}, "command": f"bench run --approach {approach}"}
-            write_json(folder / RESULT, {"schema_version": 1, "status": "done", **cost, **made})
-            finish(folder)
+            Result(**cost, **made).write(files.result)
+            files.finish()
 
 
 SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))

@@ -1,4 +1,4 @@
-"""What the README shows is true: its example is a working plug-in, its commands exist, its links lead somewhere."""
+"""What the README shows is true: its example is a working plug-in; its commands, links and paths exist."""
 
 from __future__ import annotations
 
@@ -46,3 +46,31 @@ def test_every_command_shown_is_understood(line: str) -> None:
 def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+?)\)", page.read_text(encoding="utf-8")):
         assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+# Folders of a store or of the competition's data, and files that a reader makes: they are not in the repository.
+ELSEWHERE = {"runs", "replaced", "stages", "train_images"}
+TOP_LEVEL = {path.name for path in ROOT.iterdir() if path.is_dir()} - ELSEWHERE
+
+
+def paths_in(text: str) -> list[str]:
+    """Words in backticks that look like a path of the repository: a folder alone, or what is in a top-level folder."""
+    quoted = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    words = [word for part in quoted for word in part.split()]
+    folders = {word for word in words if re.fullmatch(r"[\w.-]+/", word) and word.rstrip("/") not in ELSEWHERE}
+    return sorted(folders | {word for word in words if "/" in word and word.partition("/")[0] in TOP_LEVEL})
+
+
+def test_paths_are_recognised() -> None:
+    text = (
+        "`bench/approach.py`, `pytest tests/performance -s`, `tests/`, `replaced/`, `a/b`, `.ci/run`\n```\nbench/x\n```"
+    )
+    assert paths_in(text) == [".ci/run", "bench/approach.py", "tests/", "tests/performance"]
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_every_path_named_exists(name: str) -> None:
+    paths = paths_in((ROOT / name).read_text(encoding="utf-8"))
+    assert paths
+    for path in paths:
+        assert (ROOT / path).exists(), f"{name} names {path}, which does not exist"

@@ -1,4 +1,4 @@
-"""The competition's first place: locate the discs in two dimensions and depth, then grade bags of slices (MIL)."""
+"""The competition's first place: locate the discs in 3D, then grade bags of slices (multiple-instance learning)."""
 
 from .approach import MIL
 

@@ -1,4 +1,4 @@
-"""The two stages put together behind the suite's contract."""
+"""The two stages behind the suite's contract."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from bench.data.cohort import Cohort
 from bench.data.keypoints import read_keypoints
 from bench.errors import BenchError
 from bench.targets import SERIES_DESCRIPTIONS
-from bench.training.attention_table import evidence_table
+from bench.training.attention_table import attention_table
 from bench.training.backbones import encoder, require_name
 from bench.training.checkpoints import load_model, save_model
-from bench.training.precision import settle
 
 from .config import MILConfig
-from .location import Locator
+from .grading import grade
+from .location import Locator, train_location
 from .model import SeverityNet
-from .severity import condition_sets, grade, train_severity
+from .severity import condition_sets, train_severity
 
 
 class MIL(Approach):
@@ -36,7 +36,7 @@ class MIL(Approach):
         self.networks: dict[tuple[int, tuple[str, ...]], nn.Module] = {}
 
     def skip(self, studies: Cohort) -> str | None:
-        """It needs series to look at."""
+        """It needs images."""
         if not any(study.of(description) for study in studies.studies for description in SERIES_DESCRIPTIONS):
             return "no study has a sagittal or axial series"
         return None
@@ -45,22 +45,16 @@ class MIL(Approach):
         """Stage 1 as a stage that other jobs may share; then stage 2 on the annotators' points."""
         self._require_backbones()
         location = self.config.location
-
-        def build(stage: Context) -> None:
-            locator = Locator(location)
-            locator.fit(train, stage)
-            locator.save(stage.folder)
-
-        folder = context.stage("location", location.model_dump(mode="json"), train, build)
-        self.locator = Locator.load(folder, location, context.device)
-        marks = read_keypoints(train, context.note)
+        folder = context.stage("location", location, train, train_location)
+        self.locator = Locator.load(folder, location)
+        keypoints = read_keypoints(train, context.note)
         for number in range(len(self.config.severity.networks)):
             for conditions in condition_sets(self.config.severity):
                 self.networks[number, conditions] = train_severity(
                     train.studies,
-                    marks,
+                    keypoints,
                     train.grades,
-                    self.locator.shifts,
+                    self.locator.statistics.slice_errors,
                     self.config.severity,
                     number,
                     conditions,
@@ -72,14 +66,15 @@ class MIL(Approach):
         if self.locator is None:
             raise BenchError("mil has to be fitted or loaded before it can predict.")
         located = self.locator.locate(studies.studies, context, context.note)
-        marks = located if studies.points is None else read_keypoints(studies, context.note).completed_by(located)
-        models = [(conditions, settle(model, context.device)) for (_, conditions), model in self.networks.items()]
-        probabilities, looks = grade(models, studies.studies, marks, self.config.severity, context)
+        given = None if studies.points is None else read_keypoints(studies, context.note)
+        keypoints = located if given is None else given.completed_by(located)
+        networks = [(conditions, model) for (_, conditions), model in self.networks.items()]
+        probabilities, attention = grade(networks, studies.studies, keypoints, self.config.severity, context)
         return Predictions(
             study_ids=studies.study_ids,
             probabilities=probabilities.astype(np.float64),
             points=located.table(studies.studies),
-            evidence=evidence_table(studies.studies, looks),
+            evidence=attention_table(studies.studies, attention),
         )
 
     def save(self, folder: Path) -> None:
@@ -93,7 +88,7 @@ class MIL(Approach):
 
     @classmethod
     def load(cls, folder: Path, config: MILConfig) -> Self:
-        """What `save` wrote."""
+        """What `save` wrote, in main memory: `predict` moves each network to the device when it is its turn."""
         approach = cls(config)
         approach.locator = Locator.load(folder / "location", config.location)
         for number, network in enumerate(config.severity.networks):

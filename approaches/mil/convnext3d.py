@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Block(nn.Module):
-    """Depthwise (2, 7, 7), GroupNorm a channel, two pointwise layers of four times the width between, residual."""
+    """Depthwise (2, 7, 7), GroupNorm per channel, two pointwise layers with four times the width between, residual."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class Block(nn.Module):
         """(B, C, D, H, W) to the same."""
         # "same" padding of an even kernel: one slice more behind than before
         changed = self.depthwise(F.pad(volume, (0, 0, 0, 0, 0, 1)))
-        channels_last = self.norm(changed).movedim(1, -1)
+        channels_last = self.norm(changed).movedim(1, -1)  # (B, D, H, W, C)
         return volume + self.narrow(F.gelu(self.widen(channels_last))).movedim(-1, 1)
 
 
@@ -30,8 +30,8 @@ class ConvNeXt3d(nn.Module):
     """Stem of (1, 2, 2) to half the first width; four stages that each halve all axes first.
 
     Args:
-        widths, depths: channels and blocks a stage.
-        keep_depth: halve the image axes alone, so that every slice keeps its own features.
+        widths, depths: channels and blocks per stage.
+        keep_depth: halve only the image axes, so that every slice keeps its own features.
     """
 
     def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], *, keep_depth: bool = False) -> None:
@@ -53,14 +53,14 @@ class ConvNeXt3d(nn.Module):
 
 
 class DepthNet(nn.Module):
-    """A series in, for each of P points its slice out.
+    """From a series to the slice of each of P points.
 
     Args:
         widths, depths: of the ConvNeXt.
         points: how many points, such as five levels.
         depth: slices of the padded series.
-        pooling: ``volume``: the mean over the whole series, then linear heads; ``slice``: a mean and a score a slice.
-        coordinates: predict x, y and depth as three numbers in 0..1 instead of a score a slice.
+        pooling: ``volume``: the mean over the whole series, then linear heads; ``slice``: a mean and a score per slice.
+        coordinates: predict x, y and depth as three numbers in 0..1 instead of a score per slice.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class DepthNet(nn.Module):
 
     def forward(self, volumes: Tensor) -> Tensor:
         """(B, D, H, W) to scores (B, P, D), or coordinates in 0..1 (B, P, 3) as x, y, depth."""
-        features = self.encoder(volumes.unsqueeze(1)).float()
+        features = self.encoder(volumes.unsqueeze(1)).float()  # (B, C, D', H', W')
         over = (3, 4) if self.pooling == "slice" else (2, 3, 4)
         pooled = self.norm(features.mean(over).movedim(1, -1))  # (B, C) or (B, D, C)
         outputs = torch.stack([head(pooled) for head in self.heads], dim=1)  # (B, P, .) or (B, P, D, .)

@@ -1,9 +1,9 @@
-"""Stage 1, slices found together: a level's left foramen, canal and right foramen lie side by side at known distances.
+"""Stage 1, slices found jointly: a level's left foramen, canal and right foramen lie side by side at known distances.
 
-Each network knows one kind of series, and where it is unsure, or sure and wrong, the others still know where the middle
-of the patient is. So each target's chances are those that its own network gives, times what the other two networks and
-the usual distances make of them, and the slice is their median. This trusts the two series to lie in one patient: where
-the patient moved sideways between them by several slices, it errs. Not part of the write-up.
+Each network sees one kind of series. Where it is unsure, or sure and wrong, the others still show where the middle of
+the patient is. So the probabilities that a target's own network gives each slice are multiplied by those that follow
+from the other two networks and the usual distances, and the slice is the median of the product. This assumes that the
+patient did not move sideways by several slices between the two series. Not part of the write-up.
 """
 
 from __future__ import annotations
@@ -16,77 +16,85 @@ from scipy.special import logsumexp
 
 from bench.data.keypoints import Keypoints
 from bench.imaging.study import Series, Study
-from bench.targets import LEVELS
+from bench.targets import LEVELS, TARGETS, indices
 
-_FEWEST = 3  # studies with both points, below which nothing is known of a distance
-_DOUBT = 0.03  # how likely a network's word is worth nothing
-_LEAST_MM = 1.0  # of spread: annotators of one study alone would show none
-_SAGITTAL = 0.5  # the least share of x in the normal of a slice that is told by its place from side to side
+_MIN_STUDIES = 3  # with both points, below which a distance counts as unknown
+_UNIFORM_WEIGHT = 0.03  # mixture weight of a uniform distribution in a network's probabilities
+_MIN_SPREAD_MM = 1.0  # the annotators of very few studies would show none
+_MIN_NORMAL_X = 0.5  # x of a sagittal slice's unit normal, at least: at most 60 degrees from sagittal
+_CANAL, _LEFT, _RIGHT = indices("spinal"), indices("foraminal", "left"), indices("foraminal", "right")
 
 
-def usual_breadths(studies: Sequence[Study], marks: Keypoints) -> NDArray[np.float64]:
+def lateral_distances(studies: Sequence[Study], keypoints: Keypoints) -> NDArray[np.float64]:
     """(5, 2, 2) by level and side (canal to left foramen, right foramen to canal) a distance's median and spread in mm.
 
     The spread is the root mean square about the medians, one for all. NaN where fewer than three studies have
     both points.
     """
-    across = marks.world(studies)[:, :, 0]
-    canal, left, right = (across[:, first : first + len(LEVELS)] for first in (0, 5, 10))
+    x = keypoints.world(studies)[:, :, 0]
+    canal, left, right = (x[:, targets] for targets in (_CANAL, _LEFT, _RIGHT))
     distances = np.stack([left - canal, canal - right], axis=2)  # (N, 5, 2)
-    enough = (~np.isnan(distances)).sum(axis=0) >= _FEWEST  # (5, 2)
+    enough = (~np.isnan(distances)).sum(axis=0) >= _MIN_STUDIES  # (5, 2)
     result = np.full((len(LEVELS), 2, 2), np.nan)
     if enough.any():
         result[enough, 0] = np.nanmedian(distances[:, enough], axis=0)
         spread = np.sqrt(np.nanmean((distances[:, enough] - result[enough, 0]) ** 2))
-        result[enough, 1] = max(spread, _LEAST_MM)
+        result[enough, 1] = max(spread, _MIN_SPREAD_MM)
     return result
 
 
-def slices_together(
-    chances: Mapping[int, NDArray[np.float64]],
+def joint_slices(
+    probabilities: Mapping[int, NDArray[np.float64]],
     canal: Series | None,
     foramina: Series | None,
-    breadths: NDArray[np.float64],
+    distances: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """(25,) the slices of one study's canal and foramina in anatomical order; NaN where the series is missing.
 
     Args:
-        chances: by target (S,) how likely a network thinks each slice of the target's series.
+        probabilities: by target (S,) those that its networks give each slice of its series.
         canal, foramina: the series, or None.
-        breadths: see `usual_breadths`; where they are unknown, a series is missing or its slices stand farther than 60
-            degrees from sagittal, a target is found on its own.
+        distances: see `lateral_distances`; where they are unknown, a series is missing or its slices are turned more
+            than 60 degrees from sagittal, each target is found independently.
     """
-    found = np.full(25, np.nan)
-    across = None if canal is None or foramina is None else _across(canal, foramina)
+    found = np.full(len(TARGETS), np.nan)
+    lines = None if canal is None or foramina is None else _lateral_positions(canal, foramina)
     for level in range(len(LEVELS)):
-        targets = [target for target in (level, 5 + level, 10 + level) if target in chances]
-        logs = [np.log((1 - _DOUBT) * chances[t] + _DOUBT / len(chances[t])) for t in targets]
-        if len(targets) == 3 and across is not None:
-            logs = _together(logs[0], logs[1], logs[2], *across, breadths[level])
-        found[targets] = [_middle(log) for log in logs]
+        targets = [target for target in (_CANAL[level], _LEFT[level], _RIGHT[level]) if target in probabilities]
+        logs = [_with_uniform(probabilities[target]) for target in targets]
+        if len(targets) == 3 and lines is not None:
+            logs = _joint_logs(logs[0], logs[1], logs[2], *lines, distances[level])
+        found[targets] = [_median_slice(log) for log in logs]
     return found
 
 
+def _with_uniform(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(S,) logs of the mixture with a uniform distribution: a network that is sure and wrong can be overruled."""
+    return np.log((1 - _UNIFORM_WEIGHT) * probabilities + _UNIFORM_WEIGHT / len(probabilities))
+
+
 def comparable(canal: Series, foramina: Series) -> bool:
-    """Whether the slices of two series are told by their place from side to side: none is farther from sagittal than 60
-    degrees."""
-    return _across(canal, foramina) is not None
+    """Whether all slices of two series are at most 60 degrees from sagittal, so that they have a lateral position."""
+    return _lateral_positions(canal, foramina) is not None
 
 
-def _together(
+def _joint_logs(
     canal: NDArray[np.float64],
     left: NDArray[np.float64],
     right: NDArray[np.float64],
-    canal_across: NDArray[np.float64],
-    foramina_across: NDArray[np.float64],
-    breadths: NDArray[np.float64],
+    canal_x: NDArray[np.float64],
+    foramina_x: NDArray[np.float64],
+    distances: NDArray[np.float64],
 ) -> list[NDArray[np.float64]]:
-    """Log chances of a level's canal (C,), left and right foramen (F,) slices, each with what the others make of it.
+    """Log probabilities of a level's canal (C,), left and right foramen (F,) slices, each times those by the others.
 
-    The slices' x in the patient are (C,) and (F,).
+    Args:
+        canal, left, right: log probabilities by each one's own networks.
+        canal_x, foramina_x: (C,) and (F,) lateral positions of the slices, mm.
+        distances: (2, 2) median and spread of the level's lateral distances, see `lateral_distances`.
     """
-    distances = foramina_across[None] - canal_across[:, None]  # (C, F)
-    to_left, to_right = (_fit(way * distances, *breadths[side]) for side, way in enumerate((1, -1)))
+    between = foramina_x[None] - canal_x[:, None]  # (C, F)
+    to_left, to_right = (_distance_logs(sign * between, *distances[side]) for side, sign in enumerate((1, -1)))
     by_left, by_right = logsumexp(to_left + left, axis=1), logsumexp(to_right + right, axis=1)
     return [
         canal + by_left + by_right,
@@ -95,31 +103,33 @@ def _together(
     ]
 
 
-def _fit(distances: NDArray[np.float64], usual: float, spread: float) -> NDArray[np.float64]:
-    """(C, F) log chances of each of a foramen's slices, given the canal's; all alike where the distance is unknown.
+def _distance_logs(distances: NDArray[np.float64], usual: float, spread: float) -> NDArray[np.float64]:
+    """(C, F) log probabilities of each of a foramen's slices, given the canal's; uniform where ``usual`` is NaN.
 
-    Of the slices that there are: that a series ends before the foramen says nothing of the canal.
+    They are normalised over the slices that exist: that a series ends before the foramen is no evidence on the canal.
     """
     logs = np.zeros_like(distances) if np.isnan(usual) else -0.5 * ((distances - usual) / spread) ** 2
     return logs - logsumexp(logs, axis=1, keepdims=True)
 
 
-def _middle(logs: NDArray[np.float64]) -> int:
-    """The median slice, which strays less far than the likeliest one where two compete."""
-    chances = np.exp(logs - logs.max())
-    return int((chances.cumsum() < 0.5 * chances.sum()).sum())
+def _median_slice(logs: NDArray[np.float64]) -> int:
+    """The median slice, which errs by less than the most probable one where two compete."""
+    probabilities = np.exp(logs - logs.max())
+    return int((probabilities.cumsum() < 0.5 * probabilities.sum()).sum())
 
 
-def _across(canal: Series, foramina: Series) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Patient x, mm, at which each slice of two series meets the line from side to side through the canal series'
-    middle, so that oblique slices compare; None if slices stand farther than 60 degrees from sagittal."""
+def _lateral_positions(canal: Series, foramina: Series) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Patient x, mm, at which each slice of two series meets one line from side to side: oblique slices compare.
+
+    The line runs through the middle of the canal's series. None if any slice is more than 60 degrees from sagittal.
+    """
     middle = len(canal) // 2
     height, width = canal.shapes[middle]
     line = canal.plane(middle).to_world([(width - 1) / 2, (height - 1) / 2])
-    places = []
+    positions = []
     for series in (canal, foramina):
         normals = np.cross(series.orientations[:, 0], series.orientations[:, 1])[:, 0]
-        if (np.abs(normals) < _SAGITTAL).any():
+        if (np.abs(normals) < _MIN_NORMAL_X).any():
             return None
-        places.append(line[0] - series.distances(line) / normals)
-    return places[0], places[1]
+        positions.append(line[0] - series.distances(line) / normals)
+    return positions[0], positions[1]

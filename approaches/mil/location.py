@@ -1,10 +1,10 @@
-"""Stage 1 as a whole: its networks, how they are trained, how they err, and what they locate."""
+"""Stage 1 as a whole: trained on inner splits of the training studies, it locates all 25 points of a study."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,271 +13,132 @@ from torch import nn
 from bench.approach import Context
 from bench.data.cohort import Cohort
 from bench.data.keypoints import Keypoints, Note, read_keypoints
-from bench.errors import BenchError
-from bench.files.atomic import read_json, write_json
 from bench.imaging.study import Study
 from bench.targets import TARGETS
-from bench.training.checkpoints import load_model, save_model
-from bench.training.precision import settle
-from bench.training.windows import main_series
 
 from . import point_stage, slice_errors, slice_stage
-from .axial_slices import axial_slices, note_crowded
-from .config import Location
-from .joint_slices import comparable, slices_together, usual_breadths
-from .outlier_check import outvote, usual_offsets
-from .pointnet import build as build_points
+from .axial_finder import AxialFinder, note_crowded
+from .joint_slices import comparable, joint_slices
+from .location_config import Location
+from .location_files import load_location, save_location
+from .location_networks import RECESSES, SLICES, LocationNetworks, NetworkKey
+from .location_statistics import LocationStatistics
+from .outlier_check import correct_outliers
+from .point_finder import PointFinder
+from .slice_finder import SliceFinder
+from .structures import CANAL, FORAMINA
 
-SCHEMA_VERSION = 4
-# Which networks are for what, beside those for canal or foramina alone.
-SAGITTAL, RECESSES = "sagittal", "recesses"
-# A network is known by split, purpose (canal, foramina, sagittal, recesses), kind (depth, points) and number.
-Key = tuple[int, str, str, int]
+
+def train_location(train: Cohort, context: Context, config: Location) -> None:
+    """Train stage 1 and write it to the context's folder: what `Context.stage` builds."""
+    locator = Locator(LocationNetworks(config))
+    locator.fit(train, context)
+    locator.save(context.folder)
 
 
 class Locator:
-    """The networks of stage 1.
+    """Stage 1: slices, points on them, then the recesses.
 
     Attributes:
-        config: what they are.
-        networks: every trained network by key; one that had nothing to learn from is absent.
-        shifts: by what stage 1 misses the marked slice, see `slice_errors.frequencies`.
-        offsets: how canal and foramina of a level usually lie, see `outlier_check.usual_offsets`.
-        breadths: how far apart they usually lie, see `joint_slices.usual_breadths`.
-        taught: (25,) which targets' points the training studies have at all; no other is located.
+        networks: all trained networks.
+        statistics: of the training studies.
     """
 
-    def __init__(self, config: Location) -> None:
-        self.config = config
-        self.tasks = {task.name: task for task in slice_stage.tasks(config.mirror)}
-        self.networks: dict[Key, nn.Module] = {}
-        self.shifts: dict[str, list[float]] = {}
-        self.offsets = np.full((5, 3, 2), np.nan)
-        self.breadths = np.full((5, 2, 2), np.nan)
-        self.taught = np.zeros(len(TARGETS), dtype=np.bool_)
+    def __init__(self, networks: LocationNetworks, statistics: LocationStatistics | None = None) -> None:
+        self.networks = networks
+        self.config = networks.config
+        self.statistics = statistics or LocationStatistics()
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Train every network on each split's training part, and see on its hold-out by how many slices they err.
 
-        Offsets and breadths are medians over all training studies, hold-outs included.
+        The other statistics are those of all training studies, hold-outs included.
         """
-        misses: dict[str, list[int]] = {}
-        marks = read_keypoints(train, silent)
-        self.offsets, self.breadths = usual_offsets(train.studies, marks), usual_breadths(train.studies, marks)
-        self.taught = _taught(marks, mirror=self.config.mirror)
+        errors: dict[str, list[int]] = {}
+        keypoints = read_keypoints(train, silent)
+        self.statistics = LocationStatistics.of(train.studies, keypoints, mirror=self.config.mirror)
         for split, (inner, hold_out) in enumerate(splits(self.config, train, context)):
-            self._fit_split(split, inner, context)
-            found = self.locate(hold_out.studies, context, silent, only=split)
+            known = read_keypoints(inner, silent)
+            for key in self.networks.keys(split):
+                model = self._train_network(key, inner.studies, known, context)
+                if model is not None:
+                    self.networks.trained[key] = model.cpu()
+            located = self.locate(hold_out.studies, context, silent, split=split)
             true = read_keypoints(hold_out, silent)
-            for kind, values in slice_errors.misses(true, found).items():
-                misses.setdefault(kind, []).extend(values)
-        self.shifts = {kind: slice_errors.frequencies(misses.get(kind, ())) for kind in slice_errors.KINDS}
+            for kind, values in slice_errors.differences(true, located).items():
+                errors.setdefault(kind, []).extend(values)
+        frequencies = {kind: slice_errors.frequencies(errors.get(kind, ())) for kind in slice_errors.KINDS}
+        self.statistics = replace(self.statistics, slice_errors=frequencies)
 
-    def _fit_split(self, split: int, train: Cohort, context: Context) -> None:
-        marks = read_keypoints(train, silent)
-        for key in self.keys(split):
-            _, part, kind, number = key
-            stage = name(key)
-            if kind == "depth":
-                model = slice_stage.train_depth(
-                    train.studies, marks, self.tasks[part], self.config.all_depth[number], context, stage
-                )
-            elif part == RECESSES:
-                slides = point_stage.axial_slides(train.studies, marks)
-                config = self.config.all_axial[number]
-                model = point_stage.train_points(
-                    slides, config, context, stage, points=2, axial=True, flip=self.config.mirror
-                )
-            else:
-                heads = self._heads(part)
-                slides = [
-                    slide
-                    for task, firsts in heads.items()
-                    for slide in point_stage.sagittal_slides(train.studies, marks, self.tasks[task], firsts)
-                ]
-                config, count = self.config.all_sagittal[number], _count(heads)
-                model = point_stage.train_points(slides, config, context, stage, points=count, axial=False, flip=False)
-            if model is not None:
-                self.networks[key] = model
-
-    def _heads(self, part: str) -> dict[str, list[int]]:
-        """The tasks of a network of stage 1b, and where among its points those of each of their sides begin."""
-        heads: dict[str, list[int]] = {}
-        start = 0
-        for task in self.tasks if part == SAGITTAL else (part,):
-            count = len(point_stage.sides(self.tasks[task]))
-            heads[task] = [start if self.config.mirror else start + 5 * side for side in range(count)]
-            start = max(heads[task]) + 5
-        return heads
-
-    def keys(self, split: int) -> Iterator[Key]:
-        """The networks of one split."""
-        for part in self.tasks:
-            for number in range(len(self.config.all_depth)):
-                yield split, part, "depth", number
-        for part in (SAGITTAL,) if self.config.joint else self.tasks:
-            for number in range(len(self.config.all_sagittal)):
-                yield split, part, "points", number
-        for number in range(len(self.config.all_axial)):
-            yield split, RECESSES, "points", number
-
-    def ensemble(self, part: str, kind: str, only: int | None = None) -> list[tuple[Any, nn.Module]]:
-        """The networks for one thing with their configurations: of all splits, or of one."""
-        config = self.config
-        sheets = config.all_depth if kind == "depth" else config.all_axial if part == RECESSES else config.all_sagittal
-        return [
-            (sheets[key[3]], model)
-            for key, model in self.networks.items()
-            if key[1:3] == (part, kind) and only in (None, key[0])
+    def _train_network(
+        self, key: NetworkKey, studies: Sequence[Study], keypoints: Keypoints, context: Context
+    ) -> nn.Module | None:
+        if key.kind == SLICES:
+            structure, depth = self.networks.structures[key.part], self.config.all_depth[key.number]
+            return slice_stage.train_slices(studies, keypoints, structure, depth, context, key.name)
+        config, points = self.networks.point_config(key), self.networks.points(key.part)
+        if key.part == RECESSES:
+            slices = point_stage.marked_axial_slices(studies, keypoints)
+            return point_stage.train_points(
+                slices, config, context, key.name, points=points, axial=True, flip=self.config.mirror
+            )
+        slices = [
+            one
+            for name, outputs in self.networks.first_outputs(key.part).items()
+            for one in point_stage.marked_sagittal_slices(studies, keypoints, self.networks.structures[name], outputs)
         ]
+        return point_stage.train_points(slices, config, context, key.name, points=points, axial=False, flip=False)
 
-    def locate(self, studies: Sequence[Study], context: Context, note: Note, *, only: int | None = None) -> Keypoints:
-        """All points of some studies that can be located; what is missing or assumed is noted."""
-        marks = Keypoints.none(len(studies))
-        found = self._find_slices(studies, context, note, only)
-        for part in self.tasks:
-            self._locate_sagittal(part, found, studies, marks, context, note, only)
-        if self.config.agreement is not None:
-            for row, target in outvote(studies, marks, self.offsets, self.config.agreement):
+    def locate(self, studies: Sequence[Study], context: Context, note: Note, *, split: int | None = None) -> Keypoints:
+        """All points of some studies that can be located; what is missing or assumed is noted.
+
+        ``split``: by the networks of one split, else by all.
+        """
+        keypoints = Keypoints.none(len(studies))
+        slices = self._find_slices(studies, context, note, split)
+        for name, structure in self.networks.structures.items():
+            part = self.networks.point_part(name)
+            networks, outputs = self.networks.point_ensemble(part, split), self.networks.first_outputs(part)[name]
+            finder = PointFinder(structure, networks, outputs, self.statistics.trained, context)
+            finder.locate(studies, slices, keypoints, note)
+        threshold = self.config.outlier_threshold_mm
+        if threshold is not None:
+            moved = correct_outliers(studies, keypoints, self.statistics.level_offsets, threshold)
+            for row, target in moved:
                 note(studies[row].study_id, f"{TARGETS[target].name} moved to where the level's other points put it")
-        note_crowded(studies, marks, note)
-        self._locate_axial(studies, marks, context, note, only)
-        return marks
+        note_crowded(studies, keypoints, note)
+        networks = self.networks.point_ensemble(RECESSES, split)
+        AxialFinder(networks, self.statistics.trained, context).locate(studies, keypoints, note)
+        return keypoints
 
     def _find_slices(
-        self, studies: Sequence[Study], context: Context, note: Note, only: int | None
+        self, studies: Sequence[Study], context: Context, note: Note, split: int | None
     ) -> NDArray[np.float64]:
-        """(N, 25) the slices of canal and foramina; NaN where the series is missing or no network tells."""
-        parts = [(task, self.ensemble(part, "depth", only)) for part, task in self.tasks.items()]
-        if not self.config.together:
-            each = [slice_stage.find_slices(networks, studies, task, context) for task, networks in parts]
-            return np.where(np.isnan(each[0]), each[1], each[0])
-        chances = [slice_stage.find_chances(networks, studies, task, context) for task, networks in parts]
-        found = np.full((len(studies), 25), np.nan)
-        for row, study in enumerate(studies):
-            canal, foramina = (main_series(study, task.description) for task, _ in parts)
-            if canal is not None and foramina is not None and not comparable(canal, foramina):
-                note(study.study_id, "slices far from sagittal: the canal and the foramina are found each on its own")
-            found[row] = slices_together(chances[0][row] | chances[1][row], canal, foramina, self.breadths)
+        """(N, 25) the slices of canal and foramina; NaN where the series is missing or there is no network."""
+        canal, foramina = (
+            SliceFinder(self.networks.structures[name], self.networks.slice_ensemble(name, split), context)
+            for name in (CANAL, FORAMINA)
+        )
+        if not self.config.joint_slices:
+            slices = canal.slices(studies)
+            return np.where(np.isnan(slices), foramina.slices(studies), slices)
+        found = np.full((len(studies), len(TARGETS)), np.nan)
+        probabilities = zip(canal.probabilities(studies), foramina.probabilities(studies), strict=True)
+        for row, (study, (of_canal, of_foramina)) in enumerate(zip(studies, probabilities, strict=True)):
+            t2, t1 = (study.main_series(one.structure.description) for one in (canal, foramina))
+            if t2 is not None and t1 is not None and not comparable(t2, t1):
+                note(study.study_id, "slices far from sagittal: the canal and the foramina are found independently")
+            found[row] = joint_slices(of_canal | of_foramina, t2, t1, self.statistics.lateral_distances)
         return found
 
-    def _locate_sagittal(
-        self,
-        part: str,
-        found: NDArray[np.float64],
-        studies: Sequence[Study],
-        marks: Keypoints,
-        context: Context,
-        note: Note,
-        only: int | None,
-    ) -> None:
-        finder = SAGITTAL if self.config.joint else part
-        task, networks, heads = self.tasks[part], self.ensemble(finder, "points", only), self._heads(finder)[part]
-        untaught = self._untaught([target for view in task.views for target in view.targets])
-        views = []  # row, side, series, the slice to look at, the first head
-        for row, study in enumerate(studies):
-            series = main_series(study, task.description)
-            if series is None:
-                note(study.study_id, f"no {task.description}: {part} not located, its bags are blank")
-                continue
-            if len(study.of(task.description)) > 1:
-                note(study.study_id, f"several {task.description}: {part} looked for in the one with most slices")
-            if untaught:
-                note(study.study_id, untaught)
-            for head, side in zip(heads, point_stage.sides(task), strict=True):
-                targets = list(side.targets)
-                slices = found[row, targets]
-                if np.isnan(slices).any():
-                    note(study.study_id, f"{part}: no network tells the slice, taken where it usually lies")
-                    slices[:] = _usual_slice(targets[0], len(series))
-                found[row, targets] = slices = np.clip(np.round(slices), 0, len(series) - 1)
-                views.append((row, side, series, int(np.median(slices)), head))
-        if not networks or not views:
-            return
-        pixels = point_stage.find_points(
-            networks,
-            [view[2] for view in views],
-            [view[3] for view in views],
-            context,
-            axial=False,
-            reverse=[view[1].reverse for view in views],
-        )
-        for (row, side, series, _, head), found_pixels in zip(views, pixels, strict=True):
-            for level, target in enumerate(side.targets):
-                if self.taught[target]:
-                    marks.set(row, target, series.series_id, int(found[row, target]), found_pixels[head + level])
-
-    def _untaught(self, targets: Sequence[int]) -> str:
-        """What to note of targets that cannot be located, or nothing."""
-        names = [TARGETS[target].name for target in targets if not self.taught[target]]
-        if not names:
-            return ""
-        return f"no training study has a point of {', '.join(names)}: not located, bags blank"
-
-    def _locate_axial(
-        self, studies: Sequence[Study], marks: Keypoints, context: Context, note: Note, only: int | None
-    ) -> None:
-        networks = self.ensemble(RECESSES, "points", only)
-        untaught = self._untaught([*point_stage.LEFT_RECESSES, *point_stage.RIGHT_RECESSES])
-        places = []  # row, level, series, slice
-        for row, chosen in enumerate(axial_slices(studies, marks, note)):
-            if untaught and studies[row].axial_t2:
-                note(studies[row].study_id, untaught)
-            places += [(row, level, *place) for level, place in enumerate(chosen) if place is not None]
-        if not networks or not places:
-            return
-        pixels = point_stage.find_points(
-            networks, [place[2] for place in places], [place[3] for place in places], context, axial=True
-        )
-        for (row, level, series, index), pair in zip(places, pixels, strict=True):
-            for target, pixel in zip((15 + level, 20 + level), pair, strict=True):
-                if self.taught[target]:
-                    marks.set(row, target, series.series_id, index, pixel)
-
     def save(self, folder: Path) -> None:
-        """Write all networks, the frequencies, offsets and breadths."""
-        for key, model in self.networks.items():
-            save_model(folder / f"{name(key)}.safetensors", model)
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "networks": [list(key) for key in self.networks],
-            "shifts": self.shifts,
-            "offsets_mm": _without_nan(self.offsets),
-            "breadths_mm": _without_nan(self.breadths),
-            "taught": [TARGETS[target].name for target in np.flatnonzero(self.taught)],
-        }
-        write_json(folder / "location.json", document)
+        """Write the networks and statistics."""
+        save_location(folder, self.networks, self.statistics)
 
     @classmethod
-    def load(cls, folder: Path, config: Location, device: str = "cpu") -> Locator:
+    def load(cls, folder: Path, config: Location) -> Locator:
         """What `save` wrote."""
-        document = read_json(folder / "location.json")
-        if document is None:
-            raise BenchError(f"{folder} holds no trained stage 1 (location.json is missing). Train it anew.")
-        if document.get("schema_version") != SCHEMA_VERSION:
-            raise BenchError(f"{folder} holds a stage 1 of another version of this approach. Train it anew.")
-        locator = cls(config)
-        locator.shifts = document["shifts"]
-        locator.offsets = np.array(document["offsets_mm"], dtype=np.float64)
-        locator.breadths = np.array(document["breadths_mm"], dtype=np.float64)
-        locator.taught = np.array([target.name in document["taught"] for target in TARGETS])
-        for split, part, kind, number in document["networks"]:
-            key = (split, part, kind, number)
-            model = settle(locator._untrained(key), device).eval()
-            load_model(folder / f"{name(key)}.safetensors", model)
-            locator.networks[key] = model
-        return locator
-
-    def _untrained(self, key: Key) -> nn.Module:
-        _, part, kind, number = key
-        if kind == "depth":
-            return slice_stage.build(self.config.all_depth[number], self.tasks[part])
-        axial = part == RECESSES
-        config = (self.config.all_axial if axial else self.config.all_sagittal)[number].model_copy(
-            update={"pretrained": False}
-        )
-        channels = 1 if axial else 2 * point_stage.SAGITTAL_NEIGHBOURS + 1
-        return build_points(config, channels=channels, points=2 if axial else _count(self._heads(part)))
+        return cls(*load_location(folder, config))
 
 
 def splits(config: Location, train: Cohort, context: Context) -> list[tuple[Cohort, Cohort]]:
@@ -288,41 +149,5 @@ def splits(config: Location, train: Cohort, context: Context) -> list[tuple[Coho
     return list(context.inner_folds(train, folds))[: config.splits]
 
 
-def name(key: Key) -> str:
-    """How a network's stage and file are called, such as ``split0-canal-depth0``."""
-    split, part, kind, number = key
-    return f"split{split}-{part}-{kind}{number}"
-
-
-def _count(heads: dict[str, list[int]]) -> int:
-    return max(first for firsts in heads.values() for first in firsts) + 5
-
-
-def _taught(marks: Keypoints, *, mirror: bool) -> NDArray[np.bool_]:
-    """(25,) which targets have a point in any study. Mirrored, foramina of one side teach those of the other.
-
-    The network for the recesses sees both sides of a level, and every level alike.
-    """
-    known: NDArray[np.bool_] = np.asarray(marks.known.any(axis=0))
-    if mirror:
-        known[5:10] = known[10:15] = known[5:10] | known[10:15]
-    left, right = known[15:20].any(), known[20:25].any()
-    known[15:20], known[20:25] = (left or right, left or right) if mirror else (left, right)
-    return known
-
-
-def _without_nan(values: NDArray[np.float64]) -> list[Any]:
-    """As nested lists for JSON, null for NaN."""
-    plain = values.astype(object)
-    plain[np.isnan(values)] = None
-    return plain.tolist()
-
-
 def silent(study_id: int, text: str) -> None:
-    """A note that is not kept: training tells of the same study once already."""
-
-
-def _usual_slice(target: int, count: int) -> float:
-    """Where a canal or foramen usually lies in a series from right to left, by the write-up."""
-    share = 1 / 2 if target < 5 else 2 / 3 if target < 10 else 1 / 3
-    return min(count - 1, int(count * share))
+    """A note that is not kept: what is noted while training was noted for the same study before."""

@@ -1,17 +1,19 @@
-"""Stage 2's network: an encoder a slice, a bi-LSTM with attention a bag, streams joined a condition."""
+"""Stage 2's network: a per-slice encoder, bi-LSTM and attention pooling per bag, and one head per condition."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from bench.targets import LEVELS
 from bench.training.backbones import encoder, num_features
+from bench.training.class_prior import add_level_bias
+from bench.training.precision import float32
 
 from .bags import CONDITION_STREAMS, STREAMS
-from .config import Severity, SeverityNetwork, Windows
+from .severity_config import Severity, SeverityNetwork, Windows
 
 
 class LSTMMIL(nn.Module):
@@ -45,8 +47,8 @@ class SelfAttentionMIL(nn.Module):
 
     def forward(self, bags: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As `LSTMMIL`."""
-        states = self.layer(bags + self.place[:, : bags.shape[1]])
-        weights = self.attention(states).softmax(dim=1)
+        states = self.layer(bags + self.place[:, : bags.shape[1]])  # (B, S, F)
+        weights = self.attention(states).softmax(dim=1)  # (B, S, 1)
         return (weights * states).sum(dim=1), weights.squeeze(-1), self.marked(states).squeeze(-1)
 
 
@@ -59,8 +61,8 @@ class MeanMIL(nn.Module):
         self.marked = nn.Sequential(nn.Tanh(), nn.Linear(features, 1))
 
     def forward(self, bags: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `LSTMMIL`; the weights are all alike."""
-        weights = torch.full(bags.shape[:2], 1 / bags.shape[1], device=bags.device, dtype=bags.dtype)
+        """As `LSTMMIL`; the weights are all equal."""
+        weights = torch.full(bags.shape[:2], 1 / bags.shape[1], device=bags.device, dtype=bags.dtype)  # (B, S)
         return bags.mean(dim=1), weights, self.marked(bags).squeeze(-1)
 
 
@@ -73,8 +75,14 @@ POOLINGS: dict[str, type[LSTMMIL | SelfAttentionMIL | MeanMIL]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grades:
-    """What the network says of one condition's B targets: logits (B, 3), those of each stream alone, each stream's
-    attention (B, S) and raw scores (B, S) of the marked slice."""
+    """Output for one condition's B targets.
+
+    Attributes:
+        logits: (B, 3).
+        streams: by stream, logits (B, 3) from it alone.
+        attention: by stream, attention weights (B, S).
+        marked: by stream, raw scores (B, S) of which slice the annotator marked.
+    """
 
     logits: Tensor
     streams: dict[str, Tensor]
@@ -88,14 +96,14 @@ class SeverityNet(nn.Module):
     Args:
         config: stage 2's.
         network: the encoder family.
-        conditions: which conditions it grades: one, or all jointly.
+        conditions: which it grades: one, or all jointly.
     """
 
     def __init__(self, config: Severity, network: SeverityNetwork, conditions: tuple[str, ...]) -> None:
         super().__init__()
         self.conditions, self.stack = conditions, config.stack
         self.streams = tuple(dict.fromkeys(name for one in conditions for name in CONDITION_STREAMS[one]))
-        # Not joint, a condition's streams show different kinds, so that each has an encoder of its own.
+        # Without `joint`, a condition's streams show different kinds of images, so each has an encoder of its own.
         kinds = {name: "all" if config.joint and config.one_encoder else STREAMS[name].encoder for name in self.streams}
         self.encoder_of = kinds
         self.encoders = nn.ModuleDict()
@@ -116,17 +124,17 @@ class SeverityNet(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.heads = nn.ModuleDict({one: nn.Linear(width * len(CONDITION_STREAMS[one]), 3) for one in conditions})
         self.stream_heads = nn.ModuleDict({one: nn.Linear(width, 3) for one in conditions})
-        bias = torch.zeros(len(conditions), 5, 3)
+        bias = torch.zeros(len(conditions), len(LEVELS), 3)
         self.level_bias = nn.Parameter(bias) if config.level_bias else None
 
     def forward(self, bags: dict[str, Tensor]) -> dict[str, Grades]:
-        """Grade bags of images, a tensor (B, S, H, W) a stream, where B runs over studies, then a stream's targets."""
-        features = self._encode(bags)
-        with float32(bags[self.streams[0]].device.type):  # small and recurrent: in float32
+        """Grade bags of images, one tensor (B, S, H, W) per stream; B runs over studies, then a stream's targets."""
+        features = self._encode(bags)  # by stream (B, S, F)
+        with float32(bags[self.streams[0]].device.type):  # small and recurrent
             return {one: self._grade(one, features) for one in self.conditions}
 
     def _encode(self, bags: dict[str, Tensor]) -> dict[str, Tensor]:
-        """(B, S, H, W) a stream to (B, S, F); stacked (B, 1, F).
+        """(B, S, H, W) per stream to (B, S, F); with ``stack`` the slices are channels, and it is (B, 1, F).
 
         Streams that share an encoder go through it together: a batch norm sees in training the mixture that its running
         statistics stand for in prediction.
@@ -136,10 +144,10 @@ class SeverityNet(nn.Module):
         for name in self.streams:
             groups.setdefault((self.encoder_of[name], bags[name].shape[1:]), []).append(name)
         for (kind, _), names in groups.items():
-            images = torch.cat([bags[name] for name in names])
+            images = torch.cat([bags[name] for name in names])  # (B', S, H, W): the bags of all these streams
             count, depth, height, width = images.shape
             images = images if self.stack else images.reshape(count * depth, 1, height, width)
-            encoded = self.encoders[kind](images.contiguous(memory_format=torch.channels_last)).float()
+            encoded = self.encoders[kind](images.contiguous(memory_format=torch.channels_last)).float()  # (B' * S, F)
             parts = encoded.reshape(count, 1 if self.stack else depth, -1).split([len(bags[name]) for name in names])
             features |= dict(zip(names, parts, strict=True))
         return features
@@ -149,17 +157,12 @@ class SeverityNet(nn.Module):
         pooled, attention, marked = {}, {}, {}
         for name in names:
             pooled[name], attention[name], marked[name] = self.pools[f"{condition}_{name}"](features[name])
-        logits = self.heads[condition](self.dropout(torch.cat([pooled[name] for name in names], dim=1)))
+        joined = torch.cat([pooled[name] for name in names], dim=1)  # (B, streams * F)
+        logits = self.heads[condition](self.dropout(joined))  # (B, 3)
         if self.level_bias is not None:
-            bias = self.level_bias[self.conditions.index(condition)]
-            logits = logits + bias.repeat(len(logits) // 5, 1)
+            logits = add_level_bias(logits, self.level_bias[self.conditions.index(condition)])
         streams = {name: self.stream_heads[condition](self.dropout(pooled[name])) for name in names}
         return Grades(logits, streams, attention, marked)
-
-
-def float32(device: str) -> AbstractContextManager[object]:
-    """A region without autocast, on any device (the meta device has none to switch off)."""
-    return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
 
 
 def _size(windows: Windows, stream: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Stage 2: training on the annotators' points, grading at located ones."""
+"""Stage 2, training: bags at the annotators' points, shifted as far as stage 1 errs."""
 
 from __future__ import annotations
 
@@ -13,60 +13,30 @@ from torch import Tensor, nn
 from bench.approach import Context
 from bench.data.keypoints import Keypoints
 from bench.imaging.study import Study
-from bench.metric.prior import prior_probabilities
-from bench.targets import CONDITIONS, MISSING, TARGETS
-from bench.training.attention_table import Look, empty_look
-from bench.training.augmentation import brightness_contrast
-from bench.training.crops import CropReader, Crops
+from bench.targets import CONDITIONS, MISSING, indices
+from bench.training.class_prior import condition_log_prior, constant_head, start_level_bias
 from bench.training.loop import train
 from bench.training.losses import marked_slice_loss, severity_loss
-from bench.training.precision import autocast, settle
 
-from .bags import CONDITION_STREAMS, STREAMS, collect, draw
-from .config import Severity
+from .bag_reader import BagReader
+from .bags import CONDITION_STREAMS
 from .model import Grades, SeverityNet
-
-# condition -> indices of its targets
-TARGETS_OF = {one: [i for i, target in enumerate(TARGETS) if target.condition == one] for one in CONDITIONS}
+from .severity_config import Severity
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Bags (B * K, S, H, W) a stream, the marked slice's place in each (B * K), and grades (B * K) a condition."""
+    """Bags of B studies, K per stream.
+
+    Attributes:
+        images: by stream (B * K, S, H, W).
+        marked: by stream (B * K,) place of the marked slice in its bag, -1 where it is not in it.
+        grades: by condition (B * K,), -1 where there is no label.
+    """
 
     images: dict[str, Tensor]
     marked: dict[str, Tensor]
     grades: dict[str, Tensor]
-
-
-class BagReader:
-    """Finds and reads the bags of some studies at some points."""
-
-    def __init__(
-        self, studies: Sequence[Study], marks: Keypoints, config: Severity, streams: Sequence[str], context: Context
-    ) -> None:
-        self.config, self.device = config, context.device
-        self.bags = {name: collect(studies, marks, STREAMS[name], config) for name in streams}
-        sizes = {name: getattr(config.windows, name).size for name in streams}
-        self.readers = {size: CropReader(context.volumes, size, context.device) for size in set(sizes.values())}
-        self.sizes = sizes
-
-    def read(
-        self,
-        rows: NDArray[np.int64],
-        random: np.random.Generator | None = None,
-        missed: Mapping[str, Sequence[float]] | None = None,
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Crops]]:
-        """Images, marked places and crops of some studies' bags by stream; with ``random`` as training sees them."""
-        images, marked, crops = {}, {}, {}
-        for name, bags in self.bags.items():
-            frequencies = None if missed is None else missed[bags.stream.missed]
-            crops[name], places = draw(bags, rows, self.config, frequencies, random)
-            images[name] = self.readers[self.sizes[name]].read(crops[name])
-            if random is not None:
-                images[name] = brightness_contrast(images[name], self.config.light, random)
-            marked[name] = torch.from_numpy(places).to(self.device)
-        return images, marked, crops
 
 
 class BagBatches:
@@ -76,27 +46,27 @@ class BagBatches:
         self,
         reader: BagReader,
         grades: NDArray[np.int8],
-        missed: Mapping[str, Sequence[float]],
+        errors: Mapping[str, Sequence[float]],
         conditions: Sequence[str],
         *,
         batch_size: int,
         seed: int,
     ) -> None:
-        self.reader, self.missed, self.seed, self.batch_size = reader, missed, seed, batch_size
+        self.reader, self.errors, self.seed, self.batch_size = reader, errors, seed, batch_size
         self.rows = np.arange(len(grades))
         if reader.config.complete_only:
-            wanted = [target for one in conditions for target in TARGETS_OF[one]]
+            wanted = [target for one in conditions for target in indices(one)]
             self.rows = np.flatnonzero((grades[:, wanted] != MISSING).all(axis=1))
-        self.grades = {one: torch.from_numpy(grades[:, TARGETS_OF[one]].astype(np.int64)) for one in conditions}
+        self.grades = {one: torch.from_numpy(grades[:, indices(one)].astype(np.int64)) for one in conditions}
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
     def epoch(self, number: int) -> Iterator[tuple[Batch, int]]:
-        """Every study once, in an order and with changes that depend on the epoch's number alone."""
+        """Every study once, in an order and with augmentation that depend on the epoch's number alone."""
         random = np.random.default_rng([self.seed, number])
         for rows in np.array_split(random.permutation(self.rows), len(self)):
-            images, marked, _ = self.reader.read(rows, random, self.missed)
+            images, marked, _ = self.reader.read(rows, random, self.errors)
             grades = {one: values[rows].flatten().to(self.reader.device) for one, values in self.grades.items()}
             yield Batch(images, marked, grades), sum(bags.shape[0] * bags.shape[1] for bags in images.values())
 
@@ -104,8 +74,9 @@ class BagBatches:
 def grade_loss(config: Severity) -> object:
     """The loss of stage 2 for `bench.training.loop.train`.
 
-    A condition's is its grade's cross entropy and, at `stream_loss` of its weight, each stream's own, divided by the
-    sum of these weights; plus the mean over its streams of the marked-slice loss. Conditions are averaged.
+    For each condition: the cross entropy of its grade and, weighted by `stream_loss`, of each stream's own grade,
+    divided by the sum of these weights. Added, weighted by `slice_loss`, is the mean over its streams of the
+    marked-slice loss. Conditions are averaged.
     """
 
     def loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -139,101 +110,48 @@ def condition_sets(config: Severity) -> tuple[tuple[str, ...], ...]:
 
 def train_severity(
     studies: Sequence[Study],
-    marks: Keypoints,
+    keypoints: Keypoints,
     grades: NDArray[np.int8],
-    missed: Mapping[str, Sequence[float]],
+    errors: Mapping[str, Sequence[float]],
     config: Severity,
     number: int,
     conditions: tuple[str, ...],
     context: Context,
 ) -> nn.Module:
-    """One trained network of stage 2: the encoder family of this number for these conditions."""
+    """One trained network of stage 2.
+
+    Args:
+        studies, keypoints, grades: the training data.
+        errors: by kind, how often stage 1 misses the marked slice by how many, see `slice_errors.frequencies`.
+        config: of stage 2.
+        number: which encoder family of the ensemble.
+        conditions: which it grades.
+        context: of the job.
+    """
     network = config.networks[number]
     stage = f"severity{number}-{'-'.join(conditions)}"
     torch.manual_seed(context.seed(f"{stage} weights"))
     model = SeverityNet(config, network, conditions)
     if model.level_bias is not None:
-        start_bias(model.level_bias, grades, conditions)
-    reader = BagReader(studies, marks, config, model.streams, context)
+        start_level_bias(model.level_bias, grades, conditions)
+    reader = BagReader(studies, keypoints, config, model.streams, context)
     batches = BagBatches(
-        reader, grades, missed, conditions, batch_size=network.schedule.batch_size, seed=context.seed(f"{stage} data")
+        reader, grades, errors, conditions, batch_size=network.schedule.batch_size, seed=context.seed(f"{stage} data")
     )
     if not len(batches):
         for study in studies:
-            context.note(study.study_id, f"no study has all labels of {', '.join(conditions)}: class shares alone")
-        return settle(class_shares_alone(model, grades), context.device).eval()
-    return train(model, batches, grade_loss(config), network.schedule, context, stage=stage)  # type: ignore[arg-type]
+            context.note(study.study_id, f"no study has all labels of {', '.join(conditions)}: class prior alone")
+        return prior_network(model, grades).eval()
+    loss = grade_loss(config)
+    return train(model, batches, loss, network.schedule, context, stage=stage).cpu()  # type: ignore[arg-type]
 
 
-def class_shares_alone(model: SeverityNet, grades: NDArray[np.int8]) -> SeverityNet:
-    """The network that looks at nothing: its grades are the weighted class shares of the training labels.
+def prior_network(model: SeverityNet, grades: NDArray[np.int8]) -> SeverityNet:
+    """The network made to predict the class prior of the training labels, whatever it is shown.
 
-    By level where it has a level bias, which `start_bias` has set to them; else over all levels.
+    By level where it has a level bias, which starts at the prior; else over all levels.
     """
-    for one, head in model.heads.items():
+    for condition, head in model.heads.items():
         assert isinstance(head, nn.Linear)
-        nn.init.zeros_(head.weight)
-        nn.init.zeros_(head.bias)
-        if model.level_bias is None:
-            shares = prior_probabilities(grades)[TARGETS_OF[one]].mean(axis=0)
-            head.bias.data = torch.from_numpy(np.log(shares)).to(head.bias.dtype)
+        constant_head(head, condition_log_prior(grades, condition) if model.level_bias is None else None)
     return model
-
-
-def start_bias(bias: nn.Parameter, grades: NDArray[np.int8], conditions: Sequence[str]) -> None:
-    """Start the level biases at the log of the weighted class shares of the training labels, sides pooled."""
-    logs = np.log(prior_probabilities(grades))  # (25, 3), the same on both sides
-    for row, condition in enumerate(conditions):
-        bias.data[row] = torch.from_numpy(logs[TARGETS_OF[condition][:5]])
-
-
-@torch.inference_mode()
-def grade(
-    models: Sequence[tuple[tuple[str, ...], nn.Module]],
-    studies: Sequence[Study],
-    marks: Keypoints,
-    config: Severity,
-    context: Context,
-    *,
-    batch_size: int = 4,
-) -> tuple[NDArray[np.float64], list[Look]]:
-    """Probabilities (N, 25, 3), the mean of all networks' softmaxes, and where they looked.
-
-    Args:
-        models: networks, each with its conditions.
-        batch_size: studies at a time.
-    """
-    sums = np.zeros((len(studies), len(TARGETS), 3))
-    counts = np.zeros(len(TARGETS))
-    looks: list[Look] = []
-    for conditions, model in models:
-        reader = BagReader(studies, marks, config, model.streams, context)  # type: ignore[arg-type]
-        found = {name: empty_look(len(studies), config.bag) for one in conditions for name in CONDITION_STREAMS[one]}
-        for rows in np.array_split(np.arange(len(studies)), -(-len(studies) // batch_size)):
-            images, _, crops = reader.read(rows)
-            with autocast(context.device, context.precision):
-                outputs = model(images)
-            for one, grades in outputs.items():
-                targets = TARGETS_OF[one]
-                softmax = grades.logits.double().softmax(dim=1).cpu().numpy()
-                sums[np.ix_(rows, np.array(targets))] += softmax.reshape(len(rows), len(targets), 3)
-                for name in CONDITION_STREAMS[one]:
-                    _keep(found[name], rows, targets, crops[name], grades.attention[name], config.stack)
-        for one in conditions:
-            counts[TARGETS_OF[one]] += 1
-        looks += found.values()
-    probabilities = sums / counts[None, :, None]
-    return probabilities / probabilities.sum(axis=2, keepdims=True), looks
-
-
-def _keep(
-    look: Look, rows: NDArray[np.int64], targets: list[int], crops: Crops, attention: Tensor, stack: bool
-) -> None:
-    place = np.ix_(rows, np.array(targets))
-    shape = len(rows), len(targets)
-    look.series[place] = crops.series.reshape(shape)
-    look.slices[place] = crops.slices.reshape(*shape, -1)
-    weights = attention.double().cpu().numpy()
-    if stack:  # all slices went in together
-        weights = np.full(crops.slices.shape, 1 / crops.slices.shape[1])
-    look.weights[place] = weights.reshape(*shape, -1)

@@ -1,4 +1,4 @@
-"""The command line: one file a verb, each imported only when it is called."""
+"""The command line: one file per verb, each imported only when it is called."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.errors import BenchError, UsageError, unknown
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported on use, so that ``--help`` needs none of what they need.
+    """A group whose commands are imported on use, so that ``--help`` needs none of their imports.
 
     Args:
         verbs: command name -> (module that holds it as `command`, one line of help).
@@ -26,7 +26,7 @@ class LazyGroup(click.Group):
         self.verbs = verbs
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs in the order in which they are told."""
+        """The verbs in the order of the help text."""
         return list(self.verbs)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
@@ -43,9 +43,9 @@ class LazyGroup(click.Group):
 
 VERBS = {
     "run": ("bench.cli.run", "Train and score approaches on the same folds."),
-    "report": ("bench.cli.report", "Compare everything in a store on one page."),
-    "score": ("bench.cli.score", "Score a submission by the competition's metric."),
-    "data": ("bench.cli.data", "Build, check, prepare and look at data sets."),
+    "report": ("bench.cli.report", "Compare all results of a store on one page."),
+    "score": ("bench.cli.score", "Score a submission with the competition's metric."),
+    "data": ("bench.cli.data", "Build, check, prepare and show data sets."),
     "list": ("bench.cli.list", "List approaches, data sets, reports and runs."),
 }
 
@@ -56,15 +56,15 @@ VERBS = {
 @click.version_option(bench.__version__, prog_name="bench")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
-    """Compare approaches to grading lumbar spine MRI: same folds, same metric, costs beside."""
+    """Compare approaches to grading lumbar spine MRI on the same folds, with one metric and their costs."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The console script. Exit code 0: done; 1: a job failed or there are faults; 2: wrong use; 130: interrupted."""
+    """The console script. Exit code 0: done; 1: a failed job or faults in the data; 2: wrong use; 130: interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        # --debug is taken wherever it stands
+        # --debug is accepted anywhere on the command line
         code = group.main([word for word in arguments if word != "--debug"], prog_name="bench", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as exit_:
@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(UsageError.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        print("interrupted; what was done is kept. Run the same command again to go on.", file=sys.stderr)
+        print("interrupted; finished work is kept. Run the same command again to continue.", file=sys.stderr)
         sys.exit(130)
     except BenchError as error:
         if debug:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import PathType, plugin_paths
+from bench.cli import options
+from bench.cli.options import plugin_paths
 from bench.plugins import CONTRACTS, PluginError, available, load_plugin
+
+if TYPE_CHECKING:
+    from bench.jobs.store import StoredJob
 
 
 @click.command(short_help="List approaches, data sets, reports and runs.")
 @click.argument("what", type=click.Choice([*CONTRACTS, "runs"]), required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@click.option("--plugin", "plugins", type=PathType, multiple=True, help="A plug-in's file or folder.")
-@click.option("--out", type=PathType, default=Path("runs"), show_default=True, help="The store whose runs to list.")
+@options.as_json
+@options.plugins
+@options.store
 def command(what: str | None, as_json: bool, plugins: tuple[Path, ...], out: Path) -> None:
-    """List what there is: approaches, data sets, reports and runs."""
+    """List the available approaches, data sets and reports, and the stored runs."""
     paths = plugin_paths(plugins)
     kinds = [what] if what else [*CONTRACTS, "runs"]
     document = {kind: _runs(out) if kind == "runs" else _plugins(kind, paths) for kind in kinds}
@@ -56,20 +60,33 @@ def _presets(kind: str, plugin: Any, cls: Any) -> list[str]:
 
 
 def _runs(root: Path) -> list[dict[str, Any]]:
-    from bench.jobs.store import stored_jobs
+    from bench.jobs.store import read_store
 
-    return [
-        {
-            "approach": f"{job.approach}-{job.preset}",
-            "dataset": job.dataset,
-            "fold": job.fold,
-            "seed": job.seed,
-            "status": job.status,
-            "path": str(job.folder),
-            "score": job.result.get("score"),
-        }
-        for job in (stored_jobs(root) if root.is_dir() else [])
-    ]
+    jobs, unreadable = read_store(root) if root.is_dir() else ([], [])
+    rows = [_run(job) for job in jobs]
+    empty = {"approach": "", "dataset": "", "fold": None, "seed": None, "status": "damaged"}
+    rows += [{**empty, "path": str(each.folder), "score": None, "note": each.reason} for each in unreadable]
+    return sorted(rows, key=lambda row: row["path"])
+
+
+def _run(job: StoredJob) -> dict[str, Any]:
+    from bench.jobs.result import SCHEMA_VERSION
+
+    status = job.status
+    result = job.result if status == "done" else None
+    note = (job.files.why_damaged() or "") if status == "damaged" else ""
+    if result is not None and result.schema_version != SCHEMA_VERSION:
+        note = f"schema version {result.schema_version}, read as {SCHEMA_VERSION}"
+    return {
+        "approach": f"{job.approach}-{job.preset}",
+        "dataset": job.dataset,
+        "fold": job.fold,
+        "seed": job.seed,
+        "status": status,
+        "path": str(job.folder),
+        "score": None if result is None else result.score,
+        "note": note,
+    }
 
 
 def _table(kind: str, rows: list[dict[str, Any]]) -> Any:
@@ -77,10 +94,11 @@ def _table(kind: str, rows: list[dict[str, Any]]) -> Any:
     from rich.text import Text
 
     table = Table(title=kind, title_justify="left", title_style="bold")
-    for column in rows[0]:
+    columns = [name for name in rows[0] if name != "note" or any(row.get(name) for row in rows)]
+    for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(row.get(column))) for column in rows[0]))
+        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
     return table
 
 

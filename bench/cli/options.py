@@ -1,4 +1,4 @@
-"""Options and values that several verbs share."""
+"""Options that several verbs share, each declared once with one help text, and the values behind them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,62 @@ from bench.errors import UsageError
 
 PathType = click.Path(path_type=Path)
 
+# The data set of a run that names none: generated on first use, so that a first run needs no data.
+DEFAULT_DATASET = "phantom"
+DEFAULT_STORE = Path("runs")
+
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+plugins: Option = click.option(
+    "--plugin", "plugins", type=PathType, multiple=True, help="File or folder of a plug-in; may be repeated."
+)
+cache_dir: Option = click.option(
+    "--cache-dir",
+    type=PathType,
+    help="Folder for generated data and prepared images.  [default: BENCH_CACHE, or the user's cache folder]",
+)
+store: Option = click.option(
+    "--out", type=PathType, default=DEFAULT_STORE, show_default=True, help="The store: the folder of all results."
+)
+as_json: Option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document on standard output and nothing else there."
+)
+workers: Option = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Number of processes.  [default: one per core]"
+)
+
+
+def _dataset(**default: Any) -> Option:
+    return click.option("--dataset", help="Data set, or data set and preset, such as phantom:standard.", **default)
+
+
+dataset = _dataset(default=DEFAULT_DATASET, show_default=True)
+dataset_unless_data = _dataset(show_default=f"{DEFAULT_DATASET}, or the folder that --data names")
+data: Option = click.option(
+    "--data", type=PathType, help="Folder of the data set; needed unless the data set is generated."
+)
+
+
+def output(what: str, *, default: str | None = None) -> Option:
+    """The option ``-o``.
+
+    Args:
+        what: the file or folder to write, for the help text.
+        default: the default in words; without one the option is required.
+    """
+    return click.option(
+        "-o",
+        "--out",
+        "--output",
+        "out",
+        type=PathType,
+        required=default is None,
+        help=what + ("" if default is None else f"  [default: {default}]"),
+    )
+
 
 class Listed(click.ParamType):
-    """Comma-separated values of one type; together with ``multiple=True`` also repeated ones."""
+    """Comma-separated values of one type; with ``multiple=True`` the option may also be repeated."""
 
     name = "list"
 
@@ -23,7 +76,7 @@ class Listed(click.ParamType):
         self.what = what
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        """One option's text as a tuple."""
+        """The text of one option as a tuple."""
         if isinstance(value, tuple):
             return value
         words = [word.strip() for word in value.split(",") if word.strip()]
@@ -34,12 +87,12 @@ class Listed(click.ParamType):
 
 
 def flat(groups: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
-    """The values of a repeated list option, each once, in order."""
+    """The values of a repeated list option, without duplicates, in order."""
     return tuple(dict.fromkeys(value for group in groups for value in group))
 
 
 def default_cache() -> Path:
-    """Where generated data and caches lie unless told otherwise: BENCH_CACHE, else the user's cache folder."""
+    """The cache folder without ``--cache-dir``: BENCH_CACHE, or the user's cache folder."""
     import os
 
     import platformdirs
@@ -49,7 +102,7 @@ def default_cache() -> Path:
 
 
 def plugin_paths(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The ``--plugin`` paths, each known to exist."""
+    """The ``--plugin`` paths as absolute paths. Raises UsageError for one that does not exist."""
     for path in paths:
         if not path.exists():
             raise UsageError(f"--plugin {path}: no such file or folder.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import Listed, PathType, default_cache, flat, plugin_paths
+from bench.cli import options as shared
+from bench.cli.options import Listed, default_cache, flat, plugin_paths
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,40 +24,61 @@ numbers = Listed(float, "numbers")
 
 
 @click.command(short_help="Train and score approaches on the same folds.")
-@click.option("--approach", "approaches", type=words, multiple=True, required=True, help="One or more, by commas.")
-@click.option("--dataset", default="phantom", show_default=True, help="Data set, with its preset: phantom:standard.")
-@click.option("--data", type=PathType, help="The data set's folder, where it is not generated.")
+@click.option("--approach", "approaches", type=words, multiple=True, required=True, help="One or more approaches.")
+@shared.dataset
+@shared.data
 @click.option("--preset", default="quick", show_default=True, help="Preset of the approaches: quick, standard, paper.")
 @click.option(
-    "--ablation", "ablations", type=words, multiple=True, help="Named changes of the approach's own, or approach:name."
+    "--ablation",
+    "ablations",
+    type=words,
+    multiple=True,
+    help="Named ablations of the approach; for one approach only: approach:name.",
 )
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting, or approach:key=value."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override one setting; for one approach only: approach:key=value.",
 )
-@click.option("--folds", default="5", show_default=True, help="How many folds, or a CSV with study_id,fold.")
-@click.option("--fold", "only_folds", type=integers, multiple=True, help="Run these folds alone.")
-@click.option("--seed", "seeds", type=integers, multiple=True, help="One or more seeds of training.  [default: 0]")
-@click.option("--train-fraction", "fractions", type=numbers, multiple=True, help="Shares of the training studies.")
-@click.option("--out", type=PathType, default=Path("runs"), show_default=True, help="The store.")
-@click.option("--cache-dir", type=PathType, help="Where generated data and prepared images lie.")
+@click.option("--folds", default="5", show_default=True, help="Number of folds, or a CSV with study_id,fold.")
+@click.option("--fold", "only_folds", type=integers, multiple=True, help="Run only these folds.  [default: all]")
+@click.option("--seed", "seeds", type=integers, multiple=True, help="One or more training seeds.  [default: 0]")
+@click.option(
+    "--train-fraction",
+    "fractions",
+    type=numbers,
+    multiple=True,
+    help="One or more fractions of the training studies.  [default: 1]",
+)
+@shared.store
+@shared.cache_dir
 @click.option(
     "--jobs",
     type=int,
-    help="Jobs at once, and never more.  "
-    "[default: one a GPU, else one a core, and in the first round up to half as many more so that none is left over]",
+    help="Largest number of concurrent jobs.  "
+    "[default: one per GPU, else one per core; the first batch may be up to 50 % larger to avoid a leftover batch]",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    default="auto",
+    show_default=True,
+    help="Floating-point format of training and prediction.",
+)
 @click.option("--executor", default="local", show_default=True, help="local, or ray for a cluster.")
-@click.option("--plugin", "plugins", type=PathType, multiple=True, help="A plug-in's file or folder.")
-@click.option("--job-timeout", type=float, help="Seconds after which a job is ended and failed.")
-@click.option("--only-missing", is_flag=True, help="Leave stale results as they are.")
-@click.option("--force", is_flag=True, help="Do everything anew; old results are kept aside.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@shared.plugins
+@click.option("--job-timeout", type=float, help="Seconds after which a job is stopped and counts as failed.")
+@click.option("--only-missing", is_flag=True, help="Run missing jobs only; keep stale results as they are.")
+@click.option("--force", is_flag=True, help="Run all jobs again; old results are moved to replaced/.")
+@click.option("--dry-run", is_flag=True, help="Show which jobs would run, and run none.")
 def command(**options: Any) -> int:
     """Train and score approaches on the same folds.
 
-    With no data set named it uses the phantom, which is generated on first use.
+    Lists are comma-separated or repeated: --seed 0,1 or --seed 0 --seed 1. The default data set is generated on first
+    use. The same command resumes an interrupted run and repeats no finished job.
     """
     from rich.console import Console
 
@@ -87,13 +108,13 @@ def _request(options: dict[str, Any]) -> Request:
     from bench.jobs.plan import Request
 
     if options["force"] and options["only_missing"]:
-        raise UsageError("--force and --only-missing contradict each other: choose one.")
+        raise UsageError("--force and --only-missing exclude each other: choose one.")
     fractions = flat(options["fractions"]) or (1.0,)
     for fraction in fractions:
         if not 0 < fraction <= 1:
-            raise UsageError(f"--train-fraction {fraction:g}: a share above 0, at most 1.")
+            raise UsageError(f"--train-fraction {fraction:g}: choose a fraction above 0 and at most 1.")
     if options["job_timeout"] is not None and options["job_timeout"] <= 0:
-        raise UsageError(f"--job-timeout {options['job_timeout']:g}: seconds above 0.")
+        raise UsageError(f"--job-timeout {options['job_timeout']:g}: choose a number of seconds above 0.")
     return Request(
         approaches=flat(options["approaches"]),
         dataset=options["dataset"],
@@ -125,9 +146,11 @@ def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
     for study, reason in list(opened.exclusions.items())[:10]:
         console.print(f"  left out: study {study}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if len(opened.exclusions) > 10:
-        console.print(f"  and {len(opened.exclusions) - 10} more; bench data check {opened.folder} names them")
+        console.print(f"  and {len(opened.exclusions) - 10} more; bench data check {opened.folder} lists them")
+    for what in prepared.changed:
+        console.print(f"  written anew: {what}", highlight=False, markup=False, soft_wrap=True)
     if opened.faults:
-        console.print(f"  {len(opened.faults)} faults in the files; bench data check {opened.folder} names them")
+        console.print(f"  {len(opened.faults)} faults in the files; bench data check {opened.folder} lists them")
 
 
 def _say_states(console: Console, states: list[State]) -> None:
@@ -138,16 +161,16 @@ def _say_states(console: Console, states: list[State]) -> None:
     console.print(f"jobs: {len(states)} ({told})", highlight=False)
     for state in states:
         if state.why:
-            console.print(f"  stale: {state.job.label}: {state.why}", highlight=False, markup=False, soft_wrap=True)
+            text = f"  {state.status}: {state.job.label}: {state.why}"
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _show_result(console: Console, prepared: Prepared, outcome: Outcome, request: Request) -> None:
     from bench.comparison import compare
     from bench.console.result_table import result_table
-    from bench.jobs.store import read_job
+    from bench.jobs.store import finished_jobs
 
-    wanted = [read_job(job.folder_in(request.out)) for job in prepared.jobs]
-    finished = [job for job in wanted if job is not None and job.status == "done"]
+    finished = finished_jobs(job.folder_in(request.out) for job in prepared.jobs)
     if finished:
         console.print(result_table(compare(finished)))
     for job, reason in outcome.skipped:

@@ -1,4 +1,4 @@
-"""``bench score``: the official metric alone."""
+"""``bench score``: the competition's metric of one submission."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
+from bench.cli.options import PathType
+
 if TYPE_CHECKING:
     from bench.metric import Score
 
@@ -15,16 +18,16 @@ SCHEMA_VERSION = 1
 
 
 @click.command()
-@click.argument("solution", type=click.Path(path_type=Path))
-@click.argument("submission", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-@click.option("--strict", is_flag=True, help="Refuse rows that do not sum to 1 instead of dividing them by their sum.")
+@click.argument("solution", type=PathType)
+@click.argument("submission", type=PathType)
+@options.as_json
+@click.option("--strict", is_flag=True, help="Reject rows that do not sum to 1 instead of normalising them.")
 def command(solution: Path, submission: Path, as_json: bool, strict: bool) -> None:
     """Score a submission by the competition's weighted log loss; lower is better.
 
     SOLUTION is a train.csv, or the metric's long format (row_id, normal_mild, moderate, severe, sample_weight).
-    SUBMISSION has row_id, normal_mild, moderate, severe. Rows are joined on row_id; rows without a label are not
-    scored.
+    SUBMISSION has the columns row_id, normal_mild, moderate, severe. Tables are joined on row_id. Rows without a label
+    are not scored.
     """
     from bench.metric import score_files
 
@@ -53,7 +56,7 @@ def _text(result: Score) -> str:
     lines = [f"{'score':<18} {result.score:8.4f}   mean of the parts, lower is better"]
     for name, loss in result.parts.items():
         unit = "studies" if name == "any_severe_spinal" else "rows"
-        value = "       -   no label; left out of the mean" if math.isnan(loss) else f"{loss:8.4f}"
+        value = "       -   no labels; not in the mean" if math.isnan(loss) else f"{loss:8.4f}"
         lines.append(f"{name:<18} {value}   {result.counts[name]:,} {unit}")
     lines.append(f"{result.rows:,} rows scored, {result.clipped:,} cells clipped")
     return "\n".join(lines)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.comparison.caveat import caveat_of
 from bench.comparison.families import Line, families
 from bench.comparison.influence import Influence, score_influence, skill_influence
 from bench.comparison.pairs import Mask, Pairs
@@ -26,8 +26,8 @@ from bench.comparison.results import (
 from bench.comparison.statistics import Estimated, estimated, paired_difference
 from bench.comparison.wording import comparison_notes, labels, result_notes
 from bench.errors import DataError, UsageError
-from bench.files.atomic import read_json
-from bench.jobs.store import FAILED, StoredJob
+from bench.jobs.split import SplitFolder
+from bench.jobs.store import StoredJob
 from bench.metric import PARTS, StudyTerms, reduce, reduce_parts
 from bench.metric.localisation import ConditionLocalisation
 from bench.metric.localisation import pooled as pooled_localisation
@@ -39,9 +39,9 @@ def compare_each(jobs: Iterable[StoredJob], *, resamples: int = RESAMPLES) -> li
     Raises:
         UsageError: no job is finished.
     """
-    splits: dict[Path, list[StoredJob]] = {}
+    splits: dict[SplitFolder, list[StoredJob]] = {}
     for job in jobs:
-        splits.setdefault(job.folder.parents[2], []).append(job)
+        splits.setdefault(job.files.split, []).append(job)
     with_results = [members for members in splits.values() if any(job.status == "done" for job in members)]
     if not with_results:
         raise UsageError("no finished job to compare. Run one first, for example: bench run --approach prior")
@@ -61,7 +61,7 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
     """
     status = {job.folder: job.status for job in jobs}
     finished = [job for job in jobs if status[job.folder] == "done"]
-    folders = {job.folder.parents[2] for job in jobs}
+    folders = {job.files.split for job in jobs}
     if not finished or len(folders) != 1:
         what = f"jobs of {len(folders)} splits" if len(folders) > 1 else "no finished job"
         raise UsageError(f"a comparison needs finished jobs of one data set and one split; these are {what}.")
@@ -94,9 +94,10 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
         differences=differences,
         resamples=pairs.drawn,
         redrawn=pairs.redrawn,
-        excluded={int(study): reason for study, reason in split.about.get("excluded", {}).items()},
+        excluded=split.about.excluded,
         unfinished=tuple(_unfinished(job, status[job.folder]) for job in jobs if status[job.folder] != "done"),
         notes=comparison_notes([results[i] for i in order], compared, pairs.drawn, pairs.redrawn),
+        caveat=caveat_of(split.about, first),
     )
 
 
@@ -123,9 +124,9 @@ def _result(label: str, pooled: Pooled, split: Split, prior: StudyTerms, pairs: 
         skill=None if skill is None else skill.value,
         skill_interval=None if skill is None else skill.interval,
         ablation_of=_line(pooled).ablation_of,
-        fit_seconds=_total("fit_seconds", pooled),
-        predict_seconds=_total("predict_seconds", pooled),
-        peak_memory_mb=max((job.result.get("peak_memory_mb") or 0.0 for job in pooled.jobs), default=0.0) or None,
+        fit_seconds=sum(job.result.fit_seconds for job in pooled.jobs) / len(pooled.terms),
+        predict_seconds=sum(job.result.predict_seconds for job in pooled.jobs) / len(pooled.terms),
+        peak_memory_mb=max((job.result.peak_memory_mb or 0.0 for job in pooled.jobs), default=0.0) or None,
         true_points=_true_points(pooled),
         localisation=_localisation(pooled),
         notes=result_notes(pooled, _line(pooled)),
@@ -168,10 +169,6 @@ def _fold_score(fold: int, pooled: Pooled, split: Split) -> FoldScore:
     return FoldScore(fold, int(studies.sum()), by_seed)
 
 
-def _total(name: str, pooled: Pooled) -> float:
-    return sum(float(job.result[name]) for job in pooled.jobs) / len(pooled.terms)
-
-
 def _true_points(pooled: Pooled) -> float | None:
     if pooled.true_points is None:
         return None
@@ -179,12 +176,13 @@ def _true_points(pooled: Pooled) -> float | None:
 
 
 def _localisation(of: Pooled) -> dict[str, ConditionLocalisation] | None:
-    documents = [job.result.get("localisation") for job in of.jobs]
+    documents = [job.result.localisation for job in of.jobs]
     known = [document for document in documents if document is not None]
     return pooled_localisation(known) if len(known) == len(documents) else None
 
 
 def _unfinished(job: StoredJob, status: str) -> Unfinished:
-    document = read_json(job.folder / FAILED) if status == "failed" else None
-    said = document or {}
-    return Unfinished(job.label, said.get("status", status), said.get("reason", ""))
+    failure = job.failure if status == "failed" else None
+    if failure is not None:
+        return Unfinished(job.label, failure.status, failure.reason)
+    return Unfinished(job.label, status, (job.files.why_damaged() or "") if status == "damaged" else "")

@@ -28,6 +28,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     document = {
         "schema_version": SCHEMA_VERSION,
         "dataset": comparison.dataset,
+        "caveat": comparison.caveat,
         "data_hash": comparison.data_hash,
         "fold_hash": comparison.fold_hash,
         "folds": comparison.of_folds,

@@ -1,4 +1,4 @@
-"""Numbers as a reader would say them: times, memory, p-values, how well points were located."""
+"""Numbers as text: times, memory, p-values, localisation errors."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from bench.metric.localisation import ConditionLocalisation
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a reader would say them: ``8.2 s``, ``12 min``, ``3.4 h``."""
+    """Seconds in a readable unit: ``8.2 s``, ``12 min``, ``3.4 h``."""
     if seconds < 100:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def megabytes(amount: float | None) -> str:
-    """Memory as a reader would say it: ``640 MB``, ``1.4 GB``."""
+    """Memory in a readable unit: ``640 MB``, ``1.4 GB``."""
     if amount is None:
         return "-"
     return f"{amount:.0f} MB" if amount < 1000 else f"{amount / 1024:.1f} GB"
 
 
 def location_text(points: ConditionLocalisation) -> str:
-    """How well the points of a condition were located, in a line."""
+    """The localisation errors of a condition in one line."""
     if not points.found:
         return f"none of {points.true} points"
     return (
@@ -31,5 +31,5 @@ def location_text(points: ConditionLocalisation) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p-value to the digits that mean something, with its sign: ``= 0.031``, ``< 0.001``."""
+    """A p-value with its sign, to the meaningful digits: ``= 0.031``, ``< 0.001``."""
     return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"

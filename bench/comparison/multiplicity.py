@@ -20,20 +20,17 @@ from bench.comparison.statistics import ROUNDING
 from bench.metric.terms import FloatArray
 
 
-def smallest_p(influences: FloatArray, studies: Sequence[int], draws: StudyDraws) -> FloatArray:
+def smallest_p(influences: FloatArray, draws: StudyDraws) -> FloatArray:
     """(R,) the smallest p-value over the family in each resample, as if all its approaches were equal.
 
     Args:
         influences: (N, M) influence values of the family's M paired differences; 0 where a pair lacks a study.
-        studies: (M,) how many studies each pair has.
         draws: resamples of the N studies, the same for all pairs, so that the adjustment knows how they depend on
             each other.
     """
-    rounding = np.sqrt((influences**2).sum(axis=0)) <= ROUNDING * len(influences)
-    values = np.where(rounding | np.isnan(influences).any(axis=0), 0.0, influences)
-    sizes = np.asarray(studies)
-    norms = np.sqrt((values**2).sum(axis=0) * sizes / np.maximum(sizes - 1, 1))  # a normal variable for any n
-    scaled = np.divide(values, norms, out=np.zeros_like(values), where=norms > 0) * np.sqrt(sizes / np.maximum(sizes - 1, 1))
+    norms = np.sqrt((influences**2).sum(axis=0))  # of the sum over a resample, this is the standard deviation
+    known = norms > ROUNDING * len(influences)  # False for NaN and for pairs that do not differ
+    scaled = np.divide(influences, norms, out=np.zeros_like(influences), where=known)
     largest = [np.abs(weights @ scaled).max(axis=1) for weights in draws.chunks()]
     return np.asarray(2 * norm.sf(np.concatenate(largest)))
 
@@ -50,4 +47,3 @@ def adjusted(p_values: Sequence[float], smallest: FloatArray) -> list[float]:
     counts = np.searchsorted(ordered, np.asarray(p_values) * (1 + 1e-12), side="right")
     shares = (1 + counts) / (len(ordered) + 1)
     return [float(np.maximum(p, share)) for p, share in zip(p_values, shares, strict=True)]
-

@@ -110,8 +110,7 @@ class Pairs:
         for column, ((first, second), common) in enumerate(pairs):
             difference = self.influence(first, common) - self.influence(second, common)
             influences[common, column] = difference.by_study
-        sizes = [int(common.sum()) for _, common in pairs]
-        return adjusted(p_values, smallest_p(influences[union], sizes, self.draws(union)))
+        return adjusted(p_values, smallest_p(influences[union], self.draws(union)))
 
     def _family(self, family: Family, members: Sequence[int], differences: Sequence[Difference]) -> FamilyResult:
         return FamilyResult(

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bench.data.cohort import grades_of
-from bench.errors import DataError
-from bench.files.atomic import read_json
 from bench.jobs.predictions import read_predictions
-from bench.jobs.store import FLOOR, PREDICTIONS, StoredJob
+from bench.jobs.result import SplitRecord
+from bench.jobs.split import CURE, SplitFolder
+from bench.jobs.store import StoredJob
 from bench.metric import StudyTerms, study_terms
 from bench.metric.prior import prior_probabilities
-
-TRUE_POINTS = "predictions_true_points.csv"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,14 +27,14 @@ class Split:
         fold: (N,) the fold in which each is held out.
         grades: (N, 25) its labels.
         floor: (N,) terms of predictions that nobody can be expected to beat; None where they are not known.
-        about: the content of ``dataset.json``; empty where there is none.
+        about: what else is known of data and split.
     """
 
     study_ids: NDArray[np.int64]
     fold: NDArray[np.int64]
     grades: NDArray[np.int8]
     floor: StudyTerms | None
-    about: Mapping[str, Any]
+    about: SplitRecord
 
     def __len__(self) -> int:
         return len(self.study_ids)
@@ -65,22 +61,15 @@ class Pooled:
     true_points: Mapping[int, StudyTerms] | None
 
 
-def read_split(folder: Path) -> Split:
-    """The split in whose folder runs lie. Raises DataError if its files are gone."""
-    for name in ("folds.csv", "labels.csv"):
-        if not (folder / name).is_file():
-            raise DataError(f"{folder / name} is gone, so nothing there can be scored. Run the same `bench run` again.")
-    folds = pd.read_csv(folder / "folds.csv").sort_values("study_id")
-    labels = pd.read_csv(folder / "labels.csv").set_index("study_id")
-    study_ids = folds["study_id"].to_numpy(np.int64)
-    unlabelled = set(study_ids.tolist()) - set(labels.index)
-    if unlabelled:
-        raise DataError(f"{folder / 'labels.csv'}: study {min(unlabelled)} is missing ({len(unlabelled)} such).")
-    about = read_json(folder / "dataset.json") or {}
-    grades = grades_of(labels.loc[study_ids])
-    known = (folder / FLOOR).is_file()
-    floor = study_terms(grades, read_predictions(folder / FLOOR, study_ids)) if known else None
-    return Split(study_ids, folds["fold"].to_numpy(np.int64), grades, floor, about)
+def read_split(folder: SplitFolder) -> Split:
+    """The split in whose folder runs lie. Raises DataError if its files are gone or were changed."""
+    fold = folder.read_folds()
+    study_ids = fold.index.to_numpy(np.int64)
+    grades = grades_of(folder.read_labels(study_ids.tolist()))
+    floor = None
+    if folder.floor.is_file():
+        floor = study_terms(grades, read_predictions(folder.checked(folder.floor.name), study_ids, cure=CURE))
+    return Split(study_ids, fold.to_numpy(np.int64), grades, floor, folder.record())
 
 
 def prior_terms(split: Split) -> StudyTerms:
@@ -104,26 +93,25 @@ def pool(jobs: Sequence[StoredJob], split: Split) -> Pooled:
     folds = max((set(by_fold) for _, by_fold in sorted(finished.items())), key=len)
     counted = {seed: by_fold for seed, by_fold in sorted(finished.items()) if folds <= by_fold.keys()}
     used = tuple(by_fold[fold] for by_fold in counted.values() for fold in sorted(folds))
-    has_true_points = all((job.folder / TRUE_POINTS).is_file() for job in used)
+    has_true_points = all(job.files.true_point_predictions.is_file() for job in used)
     return Pooled(
         jobs=used,
         left_out=tuple(job for job in jobs if job not in used),
         folds=tuple(sorted(folds)),
         held_out=np.isin(split.fold, list(folds)),
-        terms=_terms(used, split, PREDICTIONS),
-        true_points=_terms(used, split, TRUE_POINTS) if has_true_points else None,
+        terms=_terms(used, split, [job.files.predictions for job in used]),
+        true_points=_terms(used, split, [job.files.true_point_predictions for job in used])
+        if has_true_points
+        else None,
     )
 
 
-def _terms(jobs: Sequence[StoredJob], split: Split, name: str) -> dict[int, StudyTerms]:
+def _terms(jobs: Sequence[StoredJob], split: Split, tables: Sequence[Path]) -> dict[int, StudyTerms]:
+    """Terms by seed, of one table of predictions per job."""
     terms: dict[int, StudyTerms] = {}
-    for job in jobs:
+    for job, table in zip(jobs, tables, strict=True):
         whole = terms.setdefault(job.seed, StudyTerms(np.zeros((len(split), 4)), np.zeros((len(split), 4))))
         rows = np.flatnonzero(split.fold == job.fold)
-        try:
-            said = read_predictions(job.folder / name, split.study_ids[rows])
-        except KeyError as error:
-            raise DataError(f"{job.folder / name} lacks rows: {error}. Run the job again with --force.") from None
-        of_fold = study_terms(split.grades[rows], said)
+        of_fold = study_terms(split.grades[rows], read_predictions(table, split.study_ids[rows]))
         whole.numerators[rows], whole.denominators[rows] = of_fold.numerators, of_fold.denominators
     return terms

@@ -220,6 +220,7 @@ class Comparison:
         excluded: studies left out for all approaches alike, with the reason.
         unfinished: jobs in the store that count nowhere.
         notes: what a reader must know of the whole, in words.
+        caveat: what the data set says about its scope (`bench.dataset.DataSet.caveat`); None if nothing.
     """
 
     dataset: str
@@ -238,11 +239,7 @@ class Comparison:
     excluded: Mapping[int, str]
     unfinished: tuple[Unfinished, ...]
     notes: tuple[str, ...]
-
-    @property
-    def is_phantom(self) -> bool:
-        """Whether the data are generated, and so rank nothing on patients."""
-        return self.dataset.partition(":")[0] == "phantom"
+    caveat: str | None
 
     @property
     def ranked(self) -> bool:

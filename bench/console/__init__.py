@@ -1,1 +1,1 @@
-"""What a run shows on screen: progress, and the table of results."""
+"""Output of a run on screen: progress, and the table of results."""

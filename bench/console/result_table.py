@@ -1,4 +1,4 @@
-"""The table that ends a run: scores with their intervals, parts, folds and costs, between prior and floor."""
+"""The result table of a run: scores with intervals, parts, folds and costs, with class prior and noise floor."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from bench.comparison.formatting import duration, location_text, megabytes, p_te
 from bench.comparison.wording import stability_text
 from bench.metric import PARTS
 
-PHANTOM = "phantom; ranks approaches on this phantom, not on patients"
 _PART_HEADS = ("spinal", "foram.", "subart.", "any\nsevere")
 
 
 def result_table(comparison: Comparison) -> Table:
-    """One line for each approach, and lines for the prior and, where it is known, the floor. Fits 80 columns.
+    """One row per approach, one for the class prior and, if known, one for the noise floor. Fits 80 columns.
 
-    The second line of a cell is the interval, the spread, the seconds of predicting. What has to be known to read it
-    stands below.
+    The second line of a cell is the interval, the spread, or the prediction time. Remarks follow below the table.
     """
     table = Table(
         title=Text(_title(comparison)),
@@ -52,13 +50,13 @@ def result_table(comparison: Comparison) -> Table:
     if comparison.floor is not None:
         parts = comparison.floor.get("parts") or {}
         values = [parts.get(name, math.nan) for name in PARTS]
-        table.add_row(Text("floor"), f"{comparison.floor['score']:.3f}", *_parts(values), "", "1")
+        table.add_row(Text("noise floor"), f"{comparison.floor['score']:.3f}", *_parts(values), "", "1")
     return table
 
 
 def _title(comparison: Comparison) -> str:
-    phantom = f"\n{PHANTOM}" if comparison.is_phantom else ""
-    return f"{comparison.dataset}: {comparison.studies} studies in {comparison.of_folds} folds{phantom}"
+    caveat = f"\n{comparison.caveat}" if comparison.caveat else ""
+    return f"{comparison.dataset}: {comparison.studies} studies in {comparison.of_folds} folds{caveat}"
 
 
 def _approach(result: ApproachResult, rank: int | None) -> list[RenderableType]:
@@ -94,7 +92,7 @@ def _parts(values: Iterable[float]) -> list[str]:
 
 
 def _remarks(comparison: Comparison) -> list[str]:
-    """What stands below the table."""
+    """The remarks below the table."""
     remarks = ["Weighted log loss, lower is better. Below score and skill: their 95 % intervals."]
     remarks += comparison.notes
     for difference in comparison.differences[:10]:
@@ -105,7 +103,7 @@ def _remarks(comparison: Comparison) -> list[str]:
             f"adjusted p {p_text(difference.p_adjusted)}."
         )
     if len(comparison.differences) > 10:
-        remarks.append(f"{len(comparison.differences) - 10} more pairs stand in the report.")
+        remarks.append(f"{len(comparison.differences) - 10} more pairs are in the report.")
     remarks += [text for family in comparison.families if (text := stability_text(family)) is not None]
     for result in comparison.approaches:
         if not result.beats_prior and result.approach != "prior":
@@ -115,7 +113,7 @@ def _remarks(comparison: Comparison) -> list[str]:
             )
         remarks += [f"{result.label}: {note}." for note in result.notes]
         if result.true_points is not None:
-            remarks.append(f"{result.label}: {result.true_points:.4f} with the true points in place of its own.")
+            remarks.append(f"{result.label}: {result.true_points:.4f} with the annotators' points instead of its own.")
         for condition, points in (result.localisation or {}).items():
-            remarks.append(f"{result.label} located {condition}: {location_text(points)}.")
+            remarks.append(f"{result.label}, localisation of {condition}: {location_text(points)}.")
     return remarks

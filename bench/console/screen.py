@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: live bars at a terminal, one plain line an event elsewhere."""
+"""Progress of a run: live bars at a terminal, one plain line per event elsewhere."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ import math
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 
-from bench.jobs.executors import LAST_EVENTS
+from bench.jobs.events import (
+    Done,
+    Event,
+    Failed,
+    Found,
+    Locked,
+    Note,
+    Progress,
+    Reused,
+    Skipped,
+    Stage,
+    Stale,
+    Unknown,
+)
 from bench.jobs.job import Job
 from bench.jobs.order import Order
 
@@ -29,7 +43,7 @@ class Screen:
         self._began: dict[str, float] = {}
         self._told: dict[str, float] = {}
         self._slots = 1
-        self._progress = Progress(
+        self._progress = Bars(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -67,42 +81,44 @@ class Screen:
             self._told[what] = time.monotonic()
             self._line(f"{what}: {done}/{total}")
 
-    def on_event(self, order: Order, event: dict[str, Any]) -> None:
+    def on_event(self, order: Order, event: Event) -> None:
         """Show one event of a job."""
-        name, kind = order.job.label, event["event"]
+        name = order.job.label
         if name not in self._began:
             self._began[name], self._slots = time.monotonic(), max(order.beside, self._slots)
-        if kind == "progress":
-            self._show_progress(name, event)
-        elif kind in LAST_EVENTS:
+        if event.is_last:
             self._show_end(name, event)
-        elif kind != "note":
-            words = {"stale": "made anew, because {reason}", "reused": "{stage} reused, trained by another job"}
-            self._show(name, words.get(kind, "{stage}").format(**event))
+            return
+        match event:
+            case Progress():
+                self._show_progress(name, event)
+            case Stage(stage):
+                self._show(name, stage)
+            case Stale(reason):
+                self._show(name, f"runs again: {reason}")
+            case Reused(stage):
+                self._show(name, f"{stage} reused, trained by another job")
+            case Unknown(text):
+                self._show(name, text)
+            case Note():
+                pass  # they are in notes.csv
 
-    def _show_progress(self, name: str, event: dict[str, Any]) -> None:
-        losses = " ".join(f"{key} {value:.3f}" for key, value in event["losses"].items())
-        speed = f"{event['images_per_second']:.0f} images/s" if event["images_per_second"] else ""
-        stage = f"{event['stage']} epoch {event['epoch']}/{event['epochs']}"
+    def _show_progress(self, name: str, event: Progress) -> None:
+        losses = " ".join(f"{key} {value:.3f}" for key, value in event.losses.items())
+        speed = f"{event.images_per_second:.0f} images/s" if event.images_per_second else ""
+        stage = f"{event.stage} epoch {event.epoch}/{event.epochs}"
         about = "  ".join(part for part in (losses, speed, self._time_left()) if part)
         if self.live:
-            steps = max(event["steps"], 1)
-            done = (event["epoch"] - 1) * steps + event["step"]
-            self._update(name, f"{name}  {stage}", about, done, event["epochs"] * steps)
-        elif event["step"] == event["steps"] and time.monotonic() - self._told.get(name, -1e9) > 1:
+            steps = max(event.steps, 1)
+            done = (event.epoch - 1) * steps + event.step
+            self._update(name, f"{name}  {stage}", about, done, event.epochs * steps)
+        elif event.step == event.steps and time.monotonic() - self._told.get(name, -1e9) > 1:
             self._told[name] = time.monotonic()
             self._line(f"{name}: {stage}  {about}")
 
-    def _show_end(self, name: str, event: dict[str, Any]) -> None:
+    def _show_end(self, name: str, event: Event) -> None:
         seconds = time.monotonic() - self._began.pop(name)
-        text = {
-            "done": lambda: f"done in {seconds:.0f} s, score {event['score']:.4f}",
-            "found": lambda: f"done meanwhile by another run, score {event['score']:.4f}",
-            "skipped": lambda: f"skipped: {event['reason']}",
-            "failed": lambda: f"failed: {event['reason']}",
-            "locked": lambda: f"in the hands of {event['holder']}; waiting for its result",
-        }[event["event"]]()
-        if event["event"] != "locked":
+        if not isinstance(event, Locked):
             self._ended += 1
             self._seconds.append(seconds)
         if self.live:
@@ -111,7 +127,7 @@ class Screen:
                 self._progress.remove_task(task)
             if "all" in self._tasks:
                 self._progress.update(self._tasks["all"], completed=self._ended, about=self._time_left())
-        self._line(f"{name}: {text}", style="red" if event["event"] == "failed" else "")
+        self._line(f"{name}: {_end_in_words(event, seconds)}", style="red" if isinstance(event, Failed) else "")
 
     def _show(self, name: str, text: str) -> None:
         if self.live:
@@ -139,3 +155,23 @@ class Screen:
     def _line(self, text: str, style: str = "") -> None:
         stamp = time.strftime("%H:%M:%S")
         self.console.print(f"{stamp} {escape(text)}", style=style or None, highlight=False, soft_wrap=True)
+
+
+def _end_in_words(event: Event, seconds: float) -> str:
+    match event:
+        case Done(score):
+            return f"done in {seconds:.0f} s, score {_score(score)}"
+        case Found(score):
+            return f"done meanwhile by another run, score {_score(score)}"
+        case Skipped(reason):
+            return f"skipped: {reason}"
+        case Failed(reason):
+            return f"failed: {reason}"
+        case Locked(holder):
+            return f"{holder} works on it; waiting for its result"
+        case _:
+            raise TypeError(f"no end of a job: {event}")
+
+
+def _score(score: float | None) -> str:
+    return "none" if score is None else f"{score:.4f}"

@@ -1,4 +1,4 @@
-"""A cohort: studies together with their labels and points, where these may be seen."""
+"""A cohort: studies, with their labels and points unless these are withheld."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bench.targets import MISSING, SEVERITIES, TARGET_NAMES
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cohort:
-    """Some studies and what is known of them.
+    """Studies with their labels and points.
 
     Attributes:
         studies: in ascending order of their ids.
-        labels: in the format of ``train.csv``, one row a study, indexed by study_id and in the order of `studies`;
+        labels: in the format of ``train.csv``, one row per study, indexed by study_id and in the order of `studies`;
             None where labels are withheld.
         points: in the format of ``train_label_coordinates.csv``; None where points are withheld.
     """
@@ -41,11 +41,11 @@ class Cohort:
     def grades(self) -> NDArray[np.int8]:
         """(N, 25) grades 0, 1, 2 in the order of `bench.targets.TARGETS`, -1 where a label is missing."""
         if self.labels is None:
-            raise DataError("this cohort carries no labels: they are withheld from `predict`.")
+            raise DataError("this cohort has no labels: they are withheld from `predict`.")
         return grades_of(self.labels)
 
     def subset(self, study_ids: Iterable[int]) -> Cohort:
-        """The same cohort with these studies alone. Raises KeyError for a study that is not in it."""
+        """The cohort restricted to these studies. Raises KeyError for a study that is not in it."""
         wanted = {int(study_id) for study_id in study_ids}
         unknown = wanted - {study.study_id for study in self.studies}
         if unknown:
@@ -59,11 +59,11 @@ class Cohort:
         )
 
     def without_labels(self) -> Cohort:
-        """The studies and their points alone."""
+        """The studies and points without the labels."""
         return replace(self, labels=None)
 
     def hidden(self) -> Cohort:
-        """The studies alone: what `predict` gets."""
+        """The studies without labels and points, as `predict` gets them."""
         return replace(self, labels=None, points=None)
 
 

@@ -41,7 +41,7 @@ def draw_sheet(path: Path, study: Study, volumes: Volumes, grades: NDArray[np.in
     Args:
         path: the file to write.
         study: the study.
-        volumes: where its pixels lie.
+        volumes: the source of its pixels.
         grades: (25,) grades in the order of `TARGETS`, -1 where a label is missing.
         points: the study's rows of the coordinate table; may be empty.
     """

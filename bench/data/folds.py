@@ -1,8 +1,8 @@
 """The split: which study is held out in which fold. One file for all approaches, with a hash.
 
 Studies are stratified over the severities of all targets at once by iterative stratification (Sechidis, Tsoumakas and
-Vlahavas: On the stratification of multi-label data, ECML PKDD 2011): the rarest label left is dealt out first, each of
-its studies to the fold that still lacks most of it.
+Vlahavas: On the stratification of multi-label data, ECML PKDD 2011): the rarest remaining label is distributed first,
+each of its studies to the fold that needs most of it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ def make_folds(
     Args:
         study_ids: (N,) ids.
         grades: (N, 25) grades, -1 where missing.
-        folds: how many, from 2 to N.
-        seed: decides ties; the default is the suite's split, independent of ``--seed``.
+        folds: number of folds, from 2 to N.
+        seed: breaks ties; the default is the suite's split, independent of ``--seed``.
 
     Returns:
         ``study_id, fold``, sorted by study.
     """
     if not 2 <= folds <= len(study_ids):
         raise UsageError(
-            f"--folds {folds}: there are {len(study_ids)} usable studies, so choose from 2 to {len(study_ids)} folds."
+            f"--folds {folds}: the data set has {len(study_ids)} usable studies. "
+            f"Choose from 2 to {len(study_ids)} folds."
         )
     order = np.argsort(study_ids)
     fold = np.empty(len(study_ids), dtype=np.int64)
@@ -47,15 +48,15 @@ def make_folds(
 
 
 def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int] = ()) -> pd.DataFrame:
-    """A split of the user's own, checked against the cohort.
+    """Read the user's own split and check it against the cohort.
 
     Args:
         path: a CSV with the columns study_id and fold, folds numbered from 0.
         study_ids: the studies of the cohort; each must have a fold.
-        left_out: studies of the data set that are not in the cohort; rows of theirs are dropped.
+        left_out: studies of the data set that are not in the cohort; their rows are dropped.
 
     Raises:
-        UsageError: the file is absent or malformed, a study is missing, stands in two folds, or is unknown, or fold
+        UsageError: the file is absent or malformed, a study is missing, unknown or in two folds, or the fold
             numbers have a gap.
     """
     try:
@@ -65,7 +66,7 @@ def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int]
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"--folds {path}: not a readable CSV with the columns study_id,fold ({error}).") from error
     if not {"study_id", "fold"} <= set(table.columns):
-        raise UsageError(f"--folds {path}: the columns have to be study_id,fold; it has {', '.join(table.columns)}.")
+        raise UsageError(f"--folds {path}: the columns must be study_id,fold; the file has {', '.join(table.columns)}.")
     table = table[["study_id", "fold"]]
     whole = pd.DataFrame({name: pd.to_numeric(table[name], errors="coerce") for name in ("study_id", "fold")})
     bad = whole["study_id"].mod(1).ne(0) | whole["fold"].mod(1).ne(0) | whole["fold"].lt(0)  # NaN % 1 is not 0 either
@@ -80,12 +81,12 @@ def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int]
     table = table[table["study_id"].isin(set(study_ids))].drop_duplicates()
     numbers = sorted(table["fold"].unique())
     if numbers != list(range(len(numbers))) or len(numbers) < 2:
-        raise UsageError(f"--folds {path}: folds have to be numbered 0, 1, ... without a gap; it has {numbers}.")
+        raise UsageError(f"--folds {path}: folds must be numbered 0, 1, ... without a gap; the file has {numbers}.")
     return table.sort_values("study_id", ignore_index=True)
 
 
 def fold_hash(table: pd.DataFrame) -> str:
-    """The sha256 of a split: of its rows as ``study_id,fold`` lines, sorted by study."""
+    """The sha256 of a split, of its ``study_id,fold`` lines sorted by study."""
     return hashlib.sha256(fold_csv(table).encode()).hexdigest()
 
 
@@ -95,12 +96,12 @@ def fold_csv(table: pd.DataFrame) -> str:
 
 
 def training_studies(split: pd.Series, fold: int, fraction: float) -> np.ndarray:
-    """The studies that a fold is trained on: all others, or a share of them that grows with the fraction.
+    """The training studies of a fold: all others, or a fraction of them.
 
     Args:
         split: fold by study id.
         fold: the held-out fold.
-        fraction: in (0, 1]; a smaller share is contained in a larger one.
+        fraction: in (0, 1]; smaller subsets are contained in larger ones.
     """
     others = split.index[split != fold].to_numpy()
     if fraction == 1:
@@ -113,7 +114,7 @@ def _check_membership(path: Path, table: pd.DataFrame, cohort: set[int], left_ou
     several = table.drop_duplicates()["study_id"].duplicated()
     if several.any():
         study = table.drop_duplicates()["study_id"][several].iloc[0]
-        raise UsageError(f"--folds {path}: study {study} stands in more than one fold ({int(several.sum())} such).")
+        raise UsageError(f"--folds {path}: study {study} is in more than one fold ({int(several.sum())} such).")
     missing = sorted(cohort - set(table["study_id"]))
     if missing:
         raise UsageError(f"--folds {path}: study {missing[0]} has no fold ({len(missing)} such). Add it.")
@@ -151,7 +152,7 @@ def _stratify(has: NDArray[np.bool_], folds: int, rng: np.random.Generator) -> N
 
 
 def _neediest(need: NDArray[np.float64], size: NDArray[np.int64], studies: int, rng: np.random.Generator) -> int:
-    """Of the folds that may still grow, the one that lacks most; of several, the smallest; of these, any."""
+    """The fold below its size limit that needs most of the label; ties go to the smallest fold, then to chance."""
     base, larger = divmod(studies, len(size))
     is_open = (size < base) | ((size == base) & ((size > base).sum() < larger))
     best = np.flatnonzero(is_open)

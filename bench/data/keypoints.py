@@ -1,4 +1,4 @@
-"""Points as arrays: for each study and target the series, slice and pixel that an annotator or stage 1 marked."""
+"""Keypoints as arrays: for each study and target the series, slice and pixel, marked or located."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ class Keypoints:
 def read_keypoints(cohort: Cohort, note: Note) -> Keypoints:
     """The cohort's points. One that cannot be used is left out and noted: its series or slice is absent, or of another
     kind than its condition is marked on, or it lies outside its image."""
-    marks = Keypoints.none(len(cohort))
+    keypoints = Keypoints.none(len(cohort))
     if cohort.points is None:
-        return marks
+        return keypoints
     rows = {study.study_id: row for row, study in enumerate(cohort.studies)}
     columns = [cohort.points[name] for name in POINT_COLUMNS]
     for study_id, series_id, instance, condition, level, x, y in zip(*columns, strict=True):
@@ -94,8 +94,8 @@ def read_keypoints(cohort: Cohort, note: Note) -> Keypoints:
         if isinstance(place, str):
             note(int(study_id), f"point of {TARGETS[target].name} left out: {place}")
         else:
-            marks.set(rows[study_id], target, int(series_id), place, (x, y))
-    return marks
+            keypoints.set(rows[study_id], target, int(series_id), place, (x, y))
+    return keypoints
 
 
 def _place(study: Study, target: int, series_id: int, instance: int, x: float, y: float) -> int | str:

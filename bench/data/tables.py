@@ -1,4 +1,4 @@
-"""The competition's tables, checked: an error names the file, the first offending row, how many, and the cure."""
+"""The competition's tables, checked. An error names the file, the first bad row, their number, and the cure."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def read_tables(folder: Path) -> Tables:
     """Read and check ``train.csv``, ``train_label_coordinates.csv`` and ``train_series_descriptions.csv``.
 
     Each may be compressed (``.csv.gz``). Rows of the last two that belong to studies without a row in ``train.csv`` are
-    left out, so that a part of the studies can be chosen by cutting ``train.csv`` alone.
+    left out, so that a subset of the studies can be selected by shortening ``train.csv`` alone.
 
     Raises:
-        DataError: if a table is missing, or says something it must not.
+        DataError: a table is missing or has invalid values.
     """
     labels = read_labels(table_path(folder, LABELS))
     series = read_series(table_path(folder, SERIES))
@@ -56,12 +56,12 @@ def read_tables(folder: Path) -> Tables:
 
 
 def table_path(folder: Path, name: str) -> Path:
-    """Where a table lies, plain or compressed. Raises DataError if it is not there."""
+    """The path of a table, plain or compressed. Raises DataError if there is none."""
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
     raise DataError(
-        f"{folder} holds no {name}. Pass --data the competition's folder, with its three tables and train_images."
+        f"{folder} has no {name}. Pass the competition's folder with --data: three tables and train_images."
     )
 
 
@@ -70,7 +70,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     rows = _Rows(path, ("study_id", *TARGET_NAMES))
     table = rows.table
     table["study_id"] = rows.whole_numbers("study_id")
-    rows.refuse(table["study_id"].duplicated(), "lists a study a second time", ["study_id"], "Keep one row a study.")
+    rows.refuse(table["study_id"].duplicated(), "lists a study a second time", ["study_id"], "Keep one row per study.")
     for name in TARGET_NAMES:
         wrong = table[name].notna() & ~table[name].isin(SEVERITIES)
         rows.refuse(
@@ -95,7 +95,7 @@ def read_points(path: Path) -> pd.DataFrame:
     cure = f"Conditions: {', '.join(allowed[0])}. Levels: {', '.join(allowed[1])}."
     rows.refuse(~np.array(known, dtype=bool), "names an unknown condition or level", ["condition", "level"], cure)
     key = ["study_id", "condition", "level"]
-    rows.refuse(table.duplicated(key), "marks a target a second time", key, "Keep one point a target.")
+    rows.refuse(table.duplicated(key), "has a second point of a target", key, "Keep one point per target.")
     return table[list(POINT_COLUMNS)]
 
 
@@ -109,7 +109,7 @@ def read_series(path: Path) -> pd.DataFrame:
     cure = f"Allowed: {', '.join(SERIES_DESCRIPTIONS)}."
     rows.refuse(wrong, "has an unknown description", ["series_id", "series_description"], cure)
     rows.refuse(
-        table["series_id"].duplicated(), "lists a series a second time", ["series_id"], "Keep one row a series."
+        table["series_id"].duplicated(), "lists a series a second time", ["series_id"], "Keep one row per series."
     )
     return table[list(SERIES_COLUMNS)]
 
@@ -118,9 +118,7 @@ def _check_points_against(series: pd.DataFrame, points: pd.DataFrame, path: Path
     study_of = series.set_index("series_id")["study_id"]
     wrong = (points["series_id"].map(study_of) != points["study_id"]).to_numpy()
     cure = f"Add the series to {SERIES}, or drop these points."
-    refuse(
-        path, points, wrong, f"marks a point on a series that {SERIES} does not have", ["study_id", "series_id"], cure
-    )
+    refuse(path, points, wrong, f"has a point on a series that is not in {SERIES}", ["study_id", "series_id"], cure)
 
 
 class _Rows:
@@ -133,7 +131,7 @@ class _Rows:
         except pd.errors.EmptyDataError:
             raise DataError(f"{path} is empty. Copy it again from the competition's data.") from None
         except (pd.errors.ParserError, UnicodeDecodeError, OSError, EOFError) as error:
-            raise DataError(f"{path} is no readable CSV table: {error}") from None
+            raise DataError(f"{path} is not a readable CSV table: {error}") from None
         missing = [column for column in columns if column not in self.table.columns]
         if missing:
             raise DataError(
@@ -144,24 +142,30 @@ class _Rows:
             raise DataError(f"{path} has a header and no rows. Copy it again from the competition's data.")
 
     def whole_numbers(self, column: str) -> pd.Series:
-        """The column as int64, refusing all else."""
+        """The column as int64. Raises DataError for any other value."""
         text = self.table[column].fillna("")
         wrong = ~text.str.fullmatch(r"\d{1,18}")
         self.refuse(
-            wrong, f"has {column} that is no whole number", [column], "Ids and instance numbers are digits alone."
+            wrong,
+            f"has a value of {column} that is not a whole number",
+            [column],
+            "Ids and instance numbers consist of digits.",
         )
         return text.astype(np.int64)
 
     def numbers(self, column: str) -> pd.Series:
-        """The column as finite float64, refusing all else."""
+        """The column as finite float64. Raises DataError for any other value."""
         values = pd.to_numeric(self.table[column], errors="coerce").astype(np.float64)
         self.refuse(
-            ~np.isfinite(values), f"has {column} that is no finite number", [column], "Pixels are numbers like 322.8."
+            ~np.isfinite(values),
+            f"has a value of {column} that is not a finite number",
+            [column],
+            "Write numbers such as 322.8.",
         )
         return values
 
     def refuse(self, wrong: object, what: str, show: Sequence[str], cure: str) -> None:
-        """Raise if any row is wrong; the message shows these columns of the first."""
+        """Raise DataError if any row is wrong; the message shows these columns of the first one."""
         refuse(self.path, self.table, wrong, what, show, cure)
 
 

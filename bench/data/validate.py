@@ -1,4 +1,4 @@
-"""Checking a folder: everything is read once, what is there is counted, what is wrong is named."""
+"""Checking a folder: read every file once, count its contents, and list its faults."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ SCHEMA_VERSION = 1
 
 @dataclass(slots=True)
 class Check:
-    """What is in a folder.
+    """The contents and faults of a folder.
 
     Attributes:
         folder: the folder.
         layout: ``competition`` with its tables, or ``own`` for any other tree of DICOM files.
-        faults: all that is wrong, with what it means for training.
-        notes: (path, what was assumed) of series that were read in spite of something odd.
-        known: published faults by the id that they are about, those whose study or series is here.
-        studies: how many studies have a usable series.
+        faults: all faults, with their effect on training.
+        notes: (path, assumption) of series that were read with an assumption.
+        known: published faults of studies and series of this folder, by id.
+        studies: number of studies with a usable series.
         series: series by kind.
         slices: slices by kind.
         sizes: slices by rows and columns.
         encodings: slices by transfer syntax UID.
         spacings_mm: in-plane spacing of every series.
         steps_mm: distance between slices of every series.
-        labels: how many labels and points there are, if there are tables.
-        cache_bytes: how large the volume cache of this folder is or would be.
-        seconds: how long it took.
+        labels: numbers of studies, labels and points; empty without tables.
+        cache_bytes: size of the volume cache of this folder, whether it exists or not.
+        seconds: duration of the check.
     """
 
     folder: Path
@@ -97,10 +97,10 @@ class Check:
 
 
 def check(folder: Path, *, jobs: int, progress: Progress, known_faults: Mapping[int, str]) -> Check:
-    """Read a folder whole, in the competition's layout or any other tree of DICOM files, and keep nothing.
+    """Read every file of a folder, in the competition's layout or any other tree of DICOM files, and store nothing.
 
     Raises:
-        DataError: if there is no such folder, or no image in it.
+        DataError: the folder does not exist or has no image.
     """
     check_folder(folder)
     started = time.monotonic()
@@ -108,10 +108,10 @@ def check(folder: Path, *, jobs: int, progress: Progress, known_faults: Mapping[
     checked = Check(folder, "competition" if competition else "own")
     records = (_competition if competition else _own)(checked, jobs, progress)
     if not records and not checked.faults:
-        raise DataError(f"{folder} holds no images: DICOM files are expected in it, or in folders below it.")
+        raise DataError(f"{folder} has no images: DICOM files are expected in it or in its subfolders.")
     for record in records:
         _count(checked, record)
-    checked.faults.sort(key=lambda fault: fault.usable)  # what is lost first
+    checked.faults.sort(key=lambda fault: fault.usable)  # unusable data first
     checked.studies = len(studies_of(records))
     ids = {number for record in records for number in (record["study_id"], record["series_id"])}
     checked.known = {number: text for number, text in known_faults.items() if number in ids}
@@ -120,7 +120,7 @@ def check(folder: Path, *, jobs: int, progress: Progress, known_faults: Mapping[
 
 
 def _competition(checked: Check, jobs: int, progress: Progress) -> list[Record]:
-    """The records of all series of the table; what is wrong with tables and points goes into the faults."""
+    """The records of all series of the table; problems of tables and points are added to the faults."""
     folder = checked.folder
     layout = scan(folder)
     tables = _tables(checked)
@@ -140,7 +140,7 @@ def _competition(checked: Check, jobs: int, progress: Progress) -> list[Record]:
         usable = {study.study_id for study in studies}
         for study in tables.labels.index.difference(list(usable)):
             checked.faults.append(
-                Fault(f"{IMAGES}/{study}", "no series of it can be read", "this study is left out", int(study))
+                Fault(f"{IMAGES}/{study}", "none of its series can be read", "this study is left out", int(study))
             )
     return records
 
@@ -149,7 +149,7 @@ def _tables(checked: Check) -> Tables | None:
     try:
         return read_tables(checked.folder)
     except DataError as error:
-        checked.faults.append(Fault(LABELS, str(error), "nothing can be trained on this folder until this is cured"))
+        checked.faults.append(Fault(LABELS, str(error), "no training on this folder until this is fixed"))
         return None
 
 
@@ -158,7 +158,7 @@ def _own(checked: Check, jobs: int, progress: Progress) -> list[Record]:
     checked.faults += faults
     for one in found:
         folder = str(Path(one.files.files[0]).parent)
-        use = f"taken for {one.files.description}" if one.files.description else "of no kind that approaches use"
+        use = f"taken as {one.files.description}" if one.files.description else "of a kind that approaches do not use"
         checked.notes.append((folder, f"{use}: {one.why}"))
     return _inspected([one.files for one in found], jobs, progress)
 
@@ -199,7 +199,7 @@ def _count(checked: Check, record: Record) -> None:
 
 
 def spread(values: Iterable[float]) -> dict[str, float] | None:
-    """Smallest, median and largest, or None of nothing."""
+    """Smallest, median and largest value; None without values."""
     known = list(values)
     if not known:
         return None

@@ -1,7 +1,18 @@
-"""Writing so that a kill at any moment leaves either the old file or the new one, never half of one."""
+"""Writing so that a kill or a power cut at any moment leaves either the old file or the new one, never half of one.
+
+What is fsynced, and in which order, is decided here for the whole project:
+
+1. Data before name: a file is written under a temporary name beside its own, fsynced, and only then renamed.
+2. Name before the next step: after the rename the folder is fsynced too, where the system can (not on Windows).
+3. A folder that counts as a whole: its files first, then its ``checksums.json``, then the rename of the folder.
+4. What vouches for other files (``checksums.json``, ``fitted.json``, ``done``) is written after all of them.
+5. ``done`` is written after everything else of a job; what a finished job no longer needs is removed after it.
+6. Notes and logs are appended without fsync until a file of rule 4 follows: a kill loses none, a power cut may.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -12,37 +23,101 @@ from typing import Any
 
 from bench.errors import BenchError
 
+# What the system's error means and what helps against it; `{mount}` is where the file system is mounted.
+_CAUSES = {
+    errno.ENOSPC: "The file system at {mount} is full. Free some space there or choose another place.",
+    errno.EROFS: "The file system at {mount} is read-only. Choose another place, or mount it with the right to write.",
+    errno.EFBIG: "The file system at {mount} or `ulimit -f` does not allow files of this size. Raise the limit or "
+    "choose another place.",
+    errno.ENAMETOOLONG: "The file system at {mount} allows no name of this length. Choose a place with a shorter path.",
+    errno.EIO: "The disk or the connection to {mount} has a fault. Check it or choose another place.",
+}
+_CAUSES[getattr(errno, "EDQUOT", -1)] = (
+    "Your disk quota on the file system at {mount} is used up. Delete files of yours there, ask for a larger quota, or "
+    "choose another place."
+)
+_OTHER = "The file system at {mount} refuses it. Choose another place."
+_NO_INODES = "The file system at {mount} holds as many files as it can. Delete some there or choose another place."
+# Some network and FUSE file systems do not fsync folders, and say so in one of these ways.
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM)
+
+
+class DamagedError(BenchError):
+    """A file is not what was written.
+
+    Attributes:
+        path: which file.
+    """
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what the operating system says of a full disk or a missing right into an error that names the cure."""
+    """Turn what the operating system says of a full or read-only disk or a missing right into an error with the cure.
+
+    Raises:
+        BenchError: instead of an OSError; it names the file, the mount point of its file system and what helps.
+    """
     try:
         yield
     except PermissionError as error:
+        where = error.filename or path
         raise BenchError(
-            f"no right to write {error.filename or path}. Choose another place or mend its rights."
+            f"no right to write {where} (file system at {mount_point(path)}). Choose another place or mend its rights."
         ) from error
     except OSError as error:
+        cure = _CAUSES.get(error.errno or 0, _OTHER)
+        if error.errno == errno.ENOSPC and _has_no_inodes(path):
+            cure = _NO_INODES
         raise BenchError(
-            f"cannot write {path}: {error.strerror or error}. Free some space or choose another place."
+            f"cannot write {path}: {error.strerror or error}. {cure.format(mount=mount_point(path))}"
         ) from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, on the disk before it takes the name."""
+def mount_point(path: Path) -> Path:
+    """Where the file system of a path is mounted; the path itself need not exist."""
+    place = Path(os.path.realpath(path))
+    while not os.path.ismount(place) and place != place.parent:
+        place = place.parent
+    return place
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` to write to: synced and given the name at the end, removed on an error.
+
+    Raises:
+        BenchError: the file system refuses; see `explained`.
+    """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, path)
+            yield temporary
+            os.chmod(temporary, 0o666 & ~_UMASK)
+            sync(temporary)
+            os.replace(temporary, path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
+        sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a binary file whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -51,16 +126,63 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The document, or None where there is no file. A damaged file is an error that says to delete it."""
+    """The document, or None where there is no file.
+
+    Raises:
+        DamagedError: the file is not valid JSON.
+        BenchError: it cannot be read.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} is damaged ({error}). Delete it; what it stood for is made anew.") from error
+    except (ValueError, RecursionError) as error:  # wrong JSON, wrong UTF-8, numbers or nesting beyond reason
+        raise DamagedError(f"{path} is damaged ({error}). Delete it; what it stood for is made anew.", path) from error
+    except OSError as error:
+        raise BenchError(f"cannot read {path}: {error.strerror or error}. Mend its rights or its disk.") from error
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename a file or a whole folder; the new name outlives a power cut."""
+    with explained(target):
+        os.rename(source, target)
+        sync_folder(target.parent)
+        if source.parent != target.parent:
+            sync_folder(source.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until the contents of a file are on the disk."""
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can do that."""
+    if os.name == "nt":
+        return
+    try:
+        sync(folder)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+
+
+def _has_no_inodes(path: Path) -> bool:
+    try:
+        state = os.statvfs(mount_point(path))
+    except (OSError, AttributeError):
+        return False
+    return state.f_files > 0 and state.f_favail == 0
 
 
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+_UMASK = _umask()  # read once at import: reading it changes it for a moment, for every thread

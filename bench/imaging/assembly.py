@@ -1,4 +1,4 @@
-"""Slices of one series into anatomical order, with every assumption in words."""
+"""Put the slices of one series into anatomical order; every assumption is noted."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from bench.imaging.slices import (
 )
 from bench.imaging.study import Series
 
-# A step this many times the usual one is told as a gap.
+# A step this many times the median is noted as a gap.
 _GAP = 1.5
-_TOLD_ONE_BY_ONE = 3
+_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +35,7 @@ class Assembled:
     Attributes:
         series: its geometry, or None if no slice could be placed.
         slices: the slices in the order of `series`.
-        faults: what had to be left out.
+        faults: slices that had to be left out.
     """
 
     series: Series | None
@@ -48,7 +48,7 @@ def assemble(
 ) -> Assembled:
     """Put slices into anatomical order: sagittal from patient right to left, axial from head to foot.
 
-    An axial series of several blocks at different angles (one a disc) is ordered block by block, so that neighbours
+    An axial series of several blocks at different angles (one per disc) is ordered block by block, so that neighbours
     are parallel; blocks and slices go by the height of their centres.
 
     Args:
@@ -95,7 +95,7 @@ def _block_in_order(block: list[Slice], plane: str) -> list[Slice]:
 
 
 def _oddities(ordered: Sequence[Slice]) -> list[str]:
-    """Several sizes, blocks, duplicates and gaps, in words."""
+    """Notes on several sizes, blocks, duplicates and gaps."""
     return [*_sizes(ordered), *_angles(ordered), *_steps(ordered)]
 
 
@@ -125,12 +125,12 @@ def _steps(ordered: Sequence[Slice]) -> list[str]:
             doubles.append(pair)
         elif step > _GAP * usual:
             gaps.append(f"{step:.1f} mm between {pair}")
-    told = []
+    notes = []
     if doubles:
-        told.append(f"two slices at one position: {_shortened(doubles)}; kept, by instance number")
+        notes.append(f"two slices at one position: {_shortened(doubles)}; kept, by instance number")
     if gaps:
-        told.append(f"gap of {_shortened(gaps)} (usual {usual:.1f} mm)")
-    return told
+        notes.append(f"gap of {_shortened(gaps)} (usual {usual:.1f} mm)")
+    return notes
 
 
 def _steps_mm(ordered: Sequence[Slice]) -> NDArray[np.float64]:
@@ -145,8 +145,8 @@ def _steps_mm(ordered: Sequence[Slice]) -> NDArray[np.float64]:
 
 
 def _shortened(texts: Sequence[str]) -> str:
-    more = len(texts) - _TOLD_ONE_BY_ONE
-    return ", ".join(texts[:_TOLD_ONE_BY_ONE]) + (f" and {more} more" if more > 0 else "")
+    more = len(texts) - _LISTED
+    return ", ".join(texts[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _median(values: Sequence[float]) -> float:

@@ -18,12 +18,12 @@ from bench.imaging.layout import SeriesFiles
 from bench.imaging.slices import Slice
 from bench.imaging.values import Stack, common_units, percentiles
 
-# A file of another name that is not DICOM merely lies there.
+# A file of another name that is not DICOM is unrelated.
 IMAGE_SUFFIXES = (".dcm", ".dicom", ".ima", ".mr", "")
 
 
 def build_series(task: SeriesFiles, folder: str, most_bytes: int | None = None) -> Record:
-    """Read a series and keep it in the cache; the record says what it is and what is wrong with it.
+    """Read a series and keep it in the cache; the record has its geometry and its faults.
 
     Raises:
         CacheFull: if the cache would grow beyond ``most_bytes``.
@@ -38,7 +38,7 @@ def build_series(task: SeriesFiles, folder: str, most_bytes: int | None = None) 
     except OSError as error:
         raise CacheUnwritable(
             f"the cache {folder} cannot be written: {error.strerror or error}. Make room there, or choose another "
-            "place with --cache-dir; what is done is kept."
+            "place with --cache-dir; finished series are kept."
         ) from None
     return record
 
@@ -48,21 +48,21 @@ def _write_within(folder: Path, record: Record, stack: Stack, most_bytes: int) -
     with locked(folder / "size.lock"):
         with os.scandir(folder) as entries:
             used = sum(entry.stat().st_size for entry in entries)
-        # Beside its pixels a series takes a header and a record.
+        # In addition to its pixels a series needs a header and a record.
         if used + record["bytes"] + 512 * (8 + len(stack)) > most_bytes:
             raise CacheFull(f"{used:,} bytes are used, series {record['series_id']} needs {record['bytes']:,} more")
         write_series(folder, record, stack)
 
 
 def inspect_series(task: SeriesFiles) -> Record:
-    """Read a series and keep nothing but the record."""
+    """Read a series and keep only the record."""
     return read_series(task)[0]
 
 
 def read_series(task: SeriesFiles) -> tuple[Record, Stack | None]:
     """The record of a series, and its slices in order unless none of them is usable.
 
-    Every file is read once and decoded at once, so that only one at a time is there encoded.
+    Every file is read once and decoded immediately, so that only one encoded file is in memory.
     """
     headers: dict[str, Header] = {}
     pixels: dict[str, Pixels] = {}

@@ -1,4 +1,4 @@
-"""The files of the volume cache: one ``.npy`` a series with a JSON record beside it.
+"""The files of the volume cache: one ``.npy`` per series, and its JSON record.
 
 ``<series_id>.npy`` is (S, H, W) unsigned 8 or 16 bits in anatomical slice order; ``<series_id>.json`` says everything
 else, and is written last: a series is there if its record is. ``index.json`` gathers the records once all are there, so
@@ -106,10 +106,15 @@ def read_record(folder: Path, series_id: int) -> Record | None:
     return record if record.get("schema_version") == SCHEMA_VERSION and size == record["bytes"] else None
 
 
+def index_path(folder: Path) -> Path:
+    """The file that gathers all records."""
+    return folder / "index.json"
+
+
 def read_index(folder: Path) -> dict[int, Record]:
     """All gathered records by series id; empty if there is no index yet."""
     try:
-        document = json.loads((folder / "index.json").read_bytes())
+        document = json.loads(index_path(folder).read_bytes())
         if document["schema_version"] != SCHEMA_VERSION:
             return {}
         return {record["series_id"]: record for record in document["series"]}
@@ -120,7 +125,7 @@ def read_index(folder: Path) -> dict[int, Record]:
 def write_index(folder: Path, records: Mapping[int, Record]) -> None:
     """Gather the records of all series in one file."""
     series = [records[series_id] for series_id in sorted(records)]
-    write_json(folder / "index.json", {"schema_version": SCHEMA_VERSION, "series": series})
+    write_json(index_path(folder), {"schema_version": SCHEMA_VERSION, "series": series})
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
@@ -154,7 +159,7 @@ def verify(folder: Path, progress: Progress) -> list[int]:
         if not good:
             broken.append(int(record["series_id"]))
             path.with_suffix(".json").unlink(missing_ok=True)
-            (folder / "index.json").unlink(missing_ok=True)
+            index_path(folder).unlink(missing_ok=True)
         progress("verifying checksums", done, len(records))
     return broken
 
@@ -171,7 +176,7 @@ def _records(folder: Path) -> Iterator[Record]:
 def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Let one process in at a time; the lock goes with its process, however that ends.
 
-    Where the file system knows no locks two may be in at once; files are replaced whole, so that costs time alone.
+    On a file system without locks two processes may enter; files are replaced whole, so that this only costs time.
     """
     with path.open("w") as file:
         while not _try_lock(file):

@@ -29,8 +29,8 @@ class FoundSeries:
     """A series of a folder without tables.
 
     Attributes:
-        files: its files and numbers; ``description`` is "" where approaches have no use for it.
-        why: how its kind was told, in words.
+        files: its files and numbers; ``description`` is "" for a kind that approaches do not use.
+        why: the reason for its kind.
     """
 
     files: SeriesFiles

@@ -1,4 +1,4 @@
-"""What is wrong with a file, a series or a table row, in words that a person can act on."""
+"""Faults of a file, a series or a table row, in plain text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from bench.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with the data.
+    """One fault of the data.
 
     Attributes:
         path: the file or folder, relative to the data folder.
         what: what is wrong.
-        effect: what that means for training: left out, repaired how, or harmless.
+        effect: on training: left out, repaired, or none.
         study_id: the study it belongs to, where that is known.
         series_id: the series it belongs to, where that is known.
         usable: False where something had to be left out.
@@ -43,4 +43,4 @@ class UnreadableImage(DataError):  # noqa: N818 - named for what it is about
 
 
 class NotDicom(UnreadableImage):
-    """A file of some other sort: damage if it is named as an image, else something that merely lies there."""
+    """A file that is not DICOM: damaged if it is named like an image, else unrelated."""

@@ -1,6 +1,6 @@
 """The kind of a series without a description file: by the orientation of its slices and how they are weighted.
 
-Weighting goes by echo and inversion times where the files tell them, else by the names that scanner and operator gave.
+Weighting follows from echo and inversion times if the files have them, else from the names of series and sequence.
 Limits are those of spine protocols at 1.5 and 3 T: T1 has short echoes (under 30 ms), T2 long ones (60 ms and more),
 STIR inverts and waits 100 to 250 ms; a short echo after a repetition time of 1.8 s and more may be proton density.
 """
@@ -33,11 +33,11 @@ _STIR_INVERSION_MS = (100.0, 250.0)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a series is taken for.
+    """The kind that a series is taken for.
 
     Attributes:
-        description: one of `bench.targets.SERIES_DESCRIPTIONS`, or "" if it is of no kind that approaches use.
-        why: how that was told, in words.
+        description: one of `bench.targets.SERIES_DESCRIPTIONS`, or "" for any other kind.
+        why: the reason, for notes and messages.
     """
 
     description: str
@@ -45,7 +45,7 @@ class Kind:
 
 
 def kind_of(headers: Sequence[Header]) -> Kind:
-    """What a series is, told by all its files."""
+    """The kind of a series, from the headers of all its files."""
     frames = [frame for header in headers for frame in header.frames]
     planes = Counter(orientation_name(*frame.orientation) for frame in frames if frame.orientation is not None)
     names = " ".join(sorted({header.names for header in headers}))
@@ -53,7 +53,7 @@ def kind_of(headers: Sequence[Header]) -> Kind:
     if localiser:
         return Kind("", f"a localiser by its name ({localiser.group()})")
     if not planes:
-        return Kind("", "tells no orientation")
+        return Kind("", "no orientation")
     if len(planes) > 1:
         return Kind(
             "", f"slices in several planes ({', '.join(sorted(planes))}): a localiser, or several series in one"
@@ -67,28 +67,28 @@ def kind_of(headers: Sequence[Header]) -> Kind:
 
 
 def _weighting(headers: Sequence[Header], names: str) -> tuple[str, str]:
-    """``T1``, ``T2``, ``STIR`` or "", and how that was told."""
+    """``T1``, ``T2``, ``STIR`` or "", and the reason."""
     named = next((weighting for weighting, pattern in _NAMED.items() if pattern.search(names)), "")
     echo = _median([frame.echo_time_ms for header in headers for frame in header.frames])
     inversion = _median([header.inversion_time_ms for header in headers])
     timed = ""
     if _STIR_INVERSION_MS[0] <= inversion <= _STIR_INVERSION_MS[1]:
-        timed, told = "STIR", f"inversion time {inversion:g} ms"
+        timed, reason = "STIR", f"inversion time {inversion:g} ms"
     elif 0 < echo <= _SHORT_ECHO_MS and _median([header.repetition_time_ms for header in headers]) >= _LONG_WAIT_MS:
-        # Proton density, or T1 with an inversion that the files do not tell.
+        # Proton density, or T1 with an inversion time that the files do not give.
         long = f"echo time {echo:g} ms after a long repetition time"
         return (named, f"its name, at {long}") if named else ("", f"{long}: perhaps proton density")
     elif 0 < echo <= _SHORT_ECHO_MS:
-        timed, told = "T1", f"echo time {echo:g} ms"
+        timed, reason = "T1", f"echo time {echo:g} ms"
     elif echo >= _LONG_ECHO_MS:
-        timed, told = "T2", f"echo time {echo:g} ms"
+        timed, reason = "T2", f"echo time {echo:g} ms"
     if timed and named and _family(timed) != _family(named):
-        return timed, f"{told}, against its name ({named})"
+        return timed, f"{reason}, although its name says {named}"
     if timed:
-        return timed, told
+        return timed, reason
     if named:
-        return named, "its name, as it tells no echo time"
-    return "", "neither echo time nor name tells its weighting"
+        return named, "its name, as it has no echo time"
+    return "", "neither echo time nor name gives its weighting"
 
 
 def _family(weighting: str) -> str:

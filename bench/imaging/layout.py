@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.files.regular import what_else
 from bench.imaging.cache import READER_VERSION
 from bench.imaging.faults import Fault
 
@@ -41,8 +42,8 @@ class Layout:
     Attributes:
         root: the data folder.
         files: (study id, series id) -> files relative to ``root``, sorted.
-        faults: what lies there and fits nowhere.
-        images_hash: over the paths and sizes of all files, and the first bytes of one file a study.
+        faults: files and folders that do not fit the layout.
+        images_hash: over the paths and sizes of all files, and the first bytes of one file per study.
     """
 
     root: Path
@@ -132,8 +133,10 @@ def _size(entry: os.DirEntry[str]) -> int:
 
 
 def _first_bytes(path: Path) -> bytes:
-    """The beginning of one file: two phantoms of one layout and file size must not be taken for each other."""
+    """The beginning of one file: two generated data sets with equal paths and file sizes must differ."""
     try:
+        if what_else(path) is not None:
+            return b"unreadable"
         with path.open("rb") as file:
             return hashlib.sha256(file.read(1 << 16)).digest()
     except OSError:

@@ -1,4 +1,4 @@
-"""Preparing a data set: every series of it into the volume cache, in worker processes, once."""
+"""Preparing a data set: decode every series into the volume cache once, in worker processes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Prepared:
     Attributes:
         studies: every study with a usable series, in ascending order.
         volumes: their pixels.
-        faults: all that is wrong with files and series.
+        faults: all faults of files and series.
     """
 
     studies: tuple[Study, ...]
@@ -55,7 +55,7 @@ def prepare(
         folder: a data folder in the competition's layout.
         series_table: DataFrame with ``study_id, series_id, series_description``.
         cache: where caches lie; this one goes into ``volumes/<hash>`` in it.
-        jobs: how many worker processes.
+        jobs: number of worker processes.
         progress: called after every series.
         layout: what `scan` found, if that is known already.
         most_gb: refuse to let the cache of this data set grow beyond this.
@@ -77,12 +77,12 @@ def prepare(
 
 
 def limit_s(task: SeriesFiles) -> float:
-    """Seconds that reading a series may take. It takes a second or so; one that takes this long is stuck."""
+    """Seconds that reading a series may take. It usually takes about a second."""
     return 60.0 + 2.0 * len(task.files)
 
 
 def volume_folder(cache: Path, layout: Layout) -> Path:
-    """Where the volumes of these images lie. Labels are no part of its name: correcting one re-reads no image."""
+    """The folder of the volumes of these images. Its name does not depend on labels, so that these can be corrected."""
     return cache / "volumes" / layout.images_hash[:16]
 
 

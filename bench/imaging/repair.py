@@ -1,4 +1,4 @@
-"""Slices with missing or contradictory geometry: mended where their series can tell, else left out; always in words."""
+"""Slices with missing or contradictory geometry: repaired from their series, else left out; always with a note."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.imaging.geometry import FloatArray
 from bench.imaging.slices import ANATOMICAL, SAME_ANGLE_DEG, SAME_POSITION_MM, Slice, angle_deg
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 
-# Straight axes of a patient lying on the back, for series that do not tell theirs.
+# Straight axes of a patient in supine position, for series without an orientation.
 _STRAIGHT = {"axial": np.array([[1.0, 0, 0], [0, 1.0, 0]]), "sagittal": np.array([[0, 1.0, 0], [0, 0, -1.0]])}
 PLANE_OF = {AXIAL_T2: "axial", SAGITTAL_T1: "sagittal", SAGITTAL_T2: "sagittal"}
 
@@ -25,8 +25,8 @@ class Repair:
     Attributes:
         study_id: the study.
         series_id: the series.
-        description: its kind; "" for a series of no kind that approaches use.
-        assumptions: what was assumed, in words.
+        description: its kind; "" for any other kind.
+        assumptions: notes on what was assumed.
         faults: what was left out.
     """
 
@@ -38,7 +38,7 @@ class Repair:
 
     @property
     def expected(self) -> str | None:
-        """The plane that the description asks for."""
+        """The plane that the description implies."""
         return PLANE_OF.get(self.description)
 
     def whole(self, slices: Sequence[Slice]) -> list[Slice]:
@@ -60,7 +60,7 @@ class Repair:
             if not missing:
                 whole.append(one if frame is one.frame else replace(one, frame=frame))
             else:
-                self._leave_out(one, f"{', '.join(missing)} missing or unusable, and its series cannot tell")
+                self._leave_out(one, f"{', '.join(missing)} missing or unusable, and not available from its series")
         self._tell_borrowed(slices, borrowed)
         return whole
 

@@ -1,4 +1,4 @@
-"""Slices before they have a place in their series: geometry as far as the files tell."""
+"""Slices before they are ordered into a series: geometry as given by the files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Slice:
         path: the file, relative to the data folder.
         frame_index: which frame of the file.
         instance_number: the slice's number in the tables.
-        frame: its geometry as far as the file tells.
+        frame: its geometry as given by the file.
     """
 
     path: str
@@ -52,7 +52,7 @@ class Slice:
 
     @cached_property
     def centre(self) -> FloatArray:
-        """(3,) world coordinates of the middle of the image: the corner of a tilted slice says little of its height."""
+        """(3,) world coordinates of the middle of the image: the corner of a tilted slice does not give its height."""
         frame = self.frame
         assert frame.position is not None
         assert frame.spacing is not None
@@ -68,7 +68,7 @@ class Slice:
 
 
 def _across(one: Sequence[float], other: Sequence[float]) -> FloatArray:
-    """The vector product, many times as quick as `numpy.cross` on two single vectors."""
+    """The vector product, many times faster than `numpy.cross` on two single vectors."""
     (a, b, c), (x, y, z) = one, other
     return np.array([b * z - c * y, c * x - a * z, a * y - b * x])
 

@@ -1,8 +1,9 @@
-"""Studies and series: which slices there are and where in the patient they lie. No pixels here; see `volumes`."""
+"""Studies and series: their slices and the geometry in patient space. For pixels see `volumes`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,8 +30,8 @@ class Series:
         orientations: (S, 2, 3) unit vectors along which columns and rows grow.
         spacings: (S, 2) mm between columns and between rows.
         shapes: (S, 2) rows and columns of each slice as the file has them.
-        thickness_mm: nominal slice thickness, NaN where the files do not tell.
-        assumptions: what the reader had to assume or repair, in words.
+        thickness_mm: nominal slice thickness, NaN if the files do not give it.
+        assumptions: notes on what was assumed or repaired.
     """
 
     study_id: int
@@ -53,7 +54,7 @@ class Series:
         return Plane(self.positions[index], along_x, along_y, self.spacings[index])
 
     def index_of(self, instance_number: int) -> int:
-        """Where the slice with this instance number stands in anatomical order. Raises KeyError if it is absent."""
+        """The index of an instance number in anatomical order. Raises KeyError if it is absent."""
         found = np.flatnonzero(self.instance_numbers == instance_number)
         if not len(found):
             raise KeyError(f"series {self.series_id} has no slice with instance number {instance_number}")
@@ -71,6 +72,14 @@ class Series:
         return np.einsum("sk,sk->s", np.asarray(world, dtype=np.float64) - self.positions, normals)
 
 
+class SliceAt(NamedTuple):
+    """One slice of a series, and how far its plane passes from a point, in mm."""
+
+    series: Series
+    slice_index: int
+    distance_mm: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
     """One patient's examination.
@@ -78,7 +87,7 @@ class Study:
     Attributes:
         study_id: the study's number.
         series: all readable series, by description and then series id.
-        notes: what is missing or was repaired, in words.
+        notes: on what is missing or was repaired.
     """
 
     study_id: int
@@ -101,19 +110,31 @@ class Study:
 
     @property
     def axial_t2(self) -> tuple[Series, ...]:
-        """The Axial T2 series; a study in four or so has several."""
+        """The Axial T2 series; about one study in four has several."""
         return self.of(AXIAL_T2)
 
-    def nearest_slice(self, world: ArrayLike, description: str) -> tuple[Series, int, float] | None:
-        """The slice nearest to a world point (3,) over all series of one kind.
+    def main_series(self, description: str) -> Series | None:
+        """The series of a kind with most slices, of equal ones the first; None if there is none."""
+        return max(self.of(description), key=len, default=None)
 
-        Returns:
-            The series, the slice's index in it, and the distance in mm; None if there is no series of that kind.
-            Frames of reference are not compared: the competition's data are anonymised per series although their
-            coordinates agree.
+    def nearest_slice(self, world: ArrayLike, description: str) -> SliceAt | None:
+        """The slice nearest to a world point (3,) over all series of one kind; None if there is no such series.
+
+        Frames of reference are not compared: the competition's data are anonymised per series although their
+        coordinates agree.
         """
-        candidates = [(series, *series.nearest_slice(world)) for series in self.of(description)]
-        return min(candidates, key=lambda candidate: candidate[2], default=None)
+        candidates = [SliceAt(series, *series.nearest_slice(world)) for series in self.of(description)]
+        return min(candidates, key=lambda candidate: candidate.distance_mm, default=None)
+
+    def slices_within(self, world: ArrayLike, description: str, distance_mm: float) -> list[SliceAt]:
+        """Every slice of one kind whose plane passes within a distance of a world point (3,), the nearest first."""
+        found = [
+            SliceAt(series, index, float(distance))
+            for series in self.of(description)
+            for index, distance in enumerate(np.abs(series.distances(world)))
+            if distance <= distance_mm
+        ]
+        return sorted(found, key=lambda one: one.distance_mm)
 
     def get(self, series_id: int) -> Series:
         """The series with this id. Raises KeyError if the study has none."""

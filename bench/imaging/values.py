@@ -72,8 +72,8 @@ def _padded(parts: Sequence[NDArray[Any]], dtype: Any) -> Stack:
 def percentiles(values: NDArray[Any]) -> tuple[int, int]:
     """The smallest values that at least 1 % and at least 99 % of the pixels do not exceed.
 
-    Of a large slice every second, third, ... row is counted, but at least 32,768 pixels: it shall cost little beside
-    decoding.
+    Of a large slice every second, third, ... row is counted, but at least 32,768 pixels: the cost stays small compared
+    with decoding.
     """
     counted = values[:: max(1, values.size // _COUNTED_PX)]
     below = np.cumsum(np.bincount(counted.ravel()))

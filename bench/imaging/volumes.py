@@ -61,7 +61,7 @@ class Volumes:
         return float(slope), float(intercept)
 
     def record(self, series_id: int) -> Record:
-        """Everything the cache knows of a series."""
+        """The cache record of a series."""
         if not self._index_read:
             self._index_read = True
             self._records.update(read_index(self.folder))

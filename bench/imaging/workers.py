@@ -7,6 +7,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import warnings
 from collections import deque
@@ -16,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from bench.errors import BenchError
+from bench.files.processes import end_after, end_with
 
 _START_LIMIT_S = 120.0
 # Options of glibc's mallopt (malloc.h).
@@ -110,7 +112,8 @@ class _Worker:
     def __init__(self, function: Callable[..., Any]) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, function), daemon=True)
+        by_main_thread = threading.current_thread() is threading.main_thread()
+        self.process = context.Process(target=_serve, args=(theirs, function, by_main_thread), daemon=True)
         self.process.start()
         theirs.close()
         self.ready = False
@@ -135,7 +138,7 @@ class _Worker:
             self.process.join(5)
             code = self.process.exitcode
             died = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
-            return Failure(f"crashed the process that read it ({died})")
+            return Failure(f"its process was killed ({died})")
         self.ready, self.index, self.deadline = True, None, float("inf")
         return outcome
 
@@ -146,8 +149,13 @@ class _Worker:
         self.process.join(5)
 
 
-def _serve(connection: Connection, function: Callable[..., Any]) -> None:
-    """The worker's own loop; it ends when the other side is gone."""
+def _serve(connection: Connection, function: Callable[..., Any], by_main_thread: bool) -> None:
+    """The worker's own loop; it ends when the other side is gone, whatever it is doing then."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        end_after(parent.join)
+        if by_main_thread:
+            end_with(parent.pid)
     warnings.simplefilter("ignore")  # what matters is said in faults and assumptions
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
     _limit_memory()

@@ -14,10 +14,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-import bench
 from bench.errors import UsageError, unknown
 from bench.files.atomic import read_json, write_json
-from bench.jobs.fingerprint import hash_sources
+from bench.jobs.fingerprint import hash_files, plugin_parts, source_of
 from bench.plugins import Plugin, load_plugin
 
 DEFAULT_PRESET = "quick"
@@ -60,9 +59,9 @@ def resolve(
     """
     files = presets(plugin)
     if not files:
-        name, values = NO_PRESET, {}
+        values = {}
     elif preset in files:
-        name, values = preset, _preset(files, preset)
+        values = _preset(files, preset)
     else:
         raise unknown(f"preset of {plugin.name}", preset, files)
     if ablation is not None:
@@ -70,14 +69,13 @@ def resolve(
         if ablation not in named:
             raise unknown(f"ablation of {plugin.name}", ablation, named)
         _merge(values, _read(named[ablation]))
-        name = f"{name}-{ablation}"
     for override in overrides:
         _override(values, override)
     try:
         config = config_class.model_validate(values)
     except ValidationError as error:
         raise UsageError(_explain(error, config_class, plugin.name)) from error
-    return name, canonical(config.model_dump(mode="json"))
+    return _name(plugin, preset=preset, ablation=ablation), canonical(config.model_dump(mode="json"))
 
 
 def resolve_remembered(plugin: Plugin, memory: Path, **options: Any) -> tuple[str, str]:
@@ -90,18 +88,25 @@ def resolve_remembered(plugin: Plugin, memory: Path, **options: Any) -> tuple[st
     """
     files = [*presets(plugin).values(), *ablations(plugin).values()]
     depends_on = {
-        "approach": [plugin.name, hash_sources(plugin.sources())],
-        "suite": hash_sources(Path(bench.__file__).parent.rglob("*.py")),
-        "presets": hash_sources(files),
+        "approach": [plugin.name, plugin_parts(plugin)],
+        "resolving": source_of(__name__),
+        "presets": hash_files(files),
         "options": {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()},
     }
     path = memory / f"{hashlib.sha256(canonical(depends_on).encode()).hexdigest()[:32]}.json"
     known = read_json(path)
-    if known is None:
+    # The name becomes that of a folder: a file that says another one than was asked for is not ours.
+    if not isinstance(known, dict) or known.get("name") != _name(plugin, **options):
         name, config = resolve(plugin, load_plugin(plugin).Config, **options)
         known = {"schema_version": 1, "name": name, "config": config}
         write_json(path, known)
     return known["name"], known["config"]
+
+
+def _name(plugin: Plugin, *, preset: str = DEFAULT_PRESET, ablation: str | None = None, **_: Any) -> str:
+    """The name under which a configuration is stored."""
+    start = preset if presets(plugin) else NO_PRESET
+    return start if ablation is None else f"{start}-{ablation}"
 
 
 def canonical(value: Any) -> str:

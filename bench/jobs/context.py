@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.approach import Context
+from pydantic import BaseModel
+
+from bench.approach import BuildShared, BuildStage
 from bench.data.cohort import Cohort
 from bench.data.folds import make_folds
-from bench.errors import UsageError
-from bench.files.atomic import read_json, write_json, write_text
-from bench.files.locks import Lock
+from bench.files.atomic import write_text
 from bench.imaging.volumes import Volumes
+from bench.jobs.clock import Charge, Clock
 from bench.jobs.config import canonical
+from bench.jobs.fingerprint import stage_source
+from bench.jobs.folder import HISTORY
+from bench.jobs.folder import NOTES as NOTES_TABLE
+from bench.jobs.history import NOTES, Notes, add_rows, read_rows, table
+from bench.jobs.keys import key_of, require_module_level
+from bench.jobs.shared import SharedWork
+from bench.jobs.stages import RESUME, Folder, Record, obtain
 
-HISTORY_COLUMNS = ("stage", "epoch", "step", "losses", "learning_rate", "images_per_second")
 NOTE_COLUMNS = ("study_id", "note", "by")
-HISTORY = "history.csv"
-SAVE_EVERY_S = 2.0
-TELL_EVERY_S = 0.3
+SHOW_EVERY_S = 0.3
 Emit = Callable[..., None]
 
 
@@ -40,9 +43,12 @@ class JobContext:
         shared_work: where label-free work on this data is kept.
         emit: sends an event to whoever shows progress.
         by: the approach's name.
-        clocks: running clocks, saved now and then so that a kill loses little of them.
+        clock: the running clock, if any: saved now and then, and stopped while a stage is fetched.
         keeps_history: whether epochs go into history.csv.
-        charged: wall and CPU seconds of stages that another job had trained already.
+        force: whether trained stages of other runs are trained anew.
+        run_id: the `bench run` that this job belongs to.
+        require_lock: raises if the job's lock was lost; called before anything that matters is renamed.
+        charged: what stages and shared work cost, by folder: each once, whoever built it.
     """
 
     device: str
@@ -56,11 +62,15 @@ class JobContext:
     shared_work: Path
     emit: Emit
     by: str
-    clocks: tuple[Clock, ...] = ()
+    clock: Clock | None = None
     keeps_history: bool = True
-    charged: dict[str, float] = field(default_factory=lambda: {"wall": 0.0, "cpu": 0.0})
-    _notes: dict[tuple[int, str], None] = field(default_factory=dict)
-    _told: float = 0.0
+    force: bool = False
+    run_id: str = ""
+    require_lock: Callable[[], None] = lambda: None
+    charged: dict[str, Charge] = field(default_factory=dict)
+    _notes: Notes = field(default_factory=Notes)
+    _obtained: dict[Path, Record] = field(default_factory=dict)  # checked once per job
+    _shown: float = 0.0
 
     def seed(self, purpose: str) -> int:
         """A 32-bit seed for one purpose."""
@@ -97,142 +107,132 @@ class JobContext:
             "learning_rate": learning_rate,
             "images_per_second": images_per_second,
         }
-        if step == steps or time.monotonic() - self._told > TELL_EVERY_S:
+        if step == steps or time.monotonic() - self._shown > SHOW_EVERY_S:
             self.emit("progress", epochs=epochs, steps=steps, **row)
-            self._told = time.monotonic()
-        for clock in self.clocks:
-            clock.save_now_and_then()
+            self._shown = time.monotonic()
+        if self.clock is not None:
+            self.clock.save_now_and_then()
         if step == steps and self.keeps_history:
-            self._keep({**row, "losses": json.dumps(row["losses"])})
+            self.require_lock()
+            add_rows(self.folder, {**row, "losses": json.dumps(row["losses"])})
 
     def note(self, study_id: int, text: str) -> None:
         """Record once that something was missing in a study or had to be assumed."""
-        if (int(study_id), text) not in self._notes:
-            self._notes[int(study_id), text] = None
+        if self._notes.add(int(study_id), text):
             self.emit("note", study_id=int(study_id), text=text)
+
+    def keep_notes(self) -> None:
+        """From now on keep notes through a kill, and go on from those of a killed attempt."""
+        self._notes = Notes(self.resume / NOTES)
+
+    def sync_notes(self) -> None:
+        """Wait until all notes so far are on the disk."""
+        self._notes.sync()
 
     def write_notes(self, reader: Sequence[tuple[int, str]] = ()) -> None:
         """Write notes.csv: what the reader noted, and what the approach did."""
         rows = [*((study, text, "reader") for study, text in reader), *((*note, self.by) for note in self._notes)]
-        write_text(self.folder / "notes.csv", _csv(NOTE_COLUMNS, rows))
+        write_text(self.folder / NOTES_TABLE, table(NOTE_COLUMNS, rows))
 
-    def shared(self, name: str, config: Mapping[str, Any], build: Callable[[Path], None]) -> Path:
+    def shared(self, name: str, config: BaseModel | Mapping[str, Any], studies: Cohort, build: BuildShared) -> Path:
         """A folder of label-free work, built once for all jobs on this data."""
-        keys = ("data", "source")
-        key = _hash({key: self.identity[key] for key in keys} | {"name": name, "config": canonical(config)})
-        return _build_once(self.shared_work / f"{self.by}-{_file_name(name)}-{key[:16]}", lambda folder: build(folder))
-
-    def stage(self, name: str, config: Mapping[str, Any], train: Cohort, build: Callable[[Context], None]) -> Path:
-        """A folder with a trained stage, built once per config, source, training studies, data and seed."""
+        require_module_level(build, name)
         about = {
-            "name": name,
-            "config": canonical(config),
-            "studies": sorted(int(study_id) for study_id in train.study_ids),
+            **key_of(name, config, studies),
+            "data": self.identity["data"],
+            "source": self._source(build),
+        }
+
+        def fill(folder: Path, require: Callable[[], None]) -> Record:
+            self.emit("stage", stage=f"building shared work {name}")
+            clock = Clock(folder / RESUME / "seconds.json")
+            work = SharedWork(folder, self.volumes, self.threads, name, self.emit, clock, require)
+            build(studies.hidden().studies, work, config)
+            return self._record(about, clock)
+
+        return self._obtain(self.shared_work, about, fill, shared=True)
+
+    def stage(self, name: str, config: BaseModel | Mapping[str, Any], train: Cohort, build: BuildStage) -> Path:
+        """A folder with a trained stage, built once per config, source, training studies, data and seed."""
+        require_module_level(build, name)
+        about = {
+            **key_of(name, config, train),
             "precision": self.precision,
             "device": self.device,
-            **{key: self.identity[key] for key in ("data", "source", "seed", "approach")},
+            **{key: self.identity[key] for key in ("data", "seed", "approach")},
+            "source": self._source(build),
         }
-        target = self.stages / f"{self.by}-{_file_name(name)}-{_hash(about)[:16]}"
-        started = time.monotonic()
-        built_here = False
 
-        def train_stage(folder: Path) -> None:
-            nonlocal built_here
-            built_here = True
-            resume = folder / "resume"
-            resume.mkdir(exist_ok=True)
-            clock = Clock(folder / "seconds.json")
-            inner = replace(
-                self,
-                folder=folder,
-                resume=resume,
-                clocks=(*self.clocks, clock),
-                charged=dict.fromkeys(self.charged, 0.0),
-                _notes={},
-            )
-            build(inner)
-            seconds = {kind: value + inner.charged[kind] for kind, value in clock.seconds().items()}
-            notes = [list(note) for note in inner._notes]
-            made = {"by": self.identity["job"], "threads": self.threads, "seconds": seconds, "notes": notes}
-            write_json(folder / "stage.json", {"schema_version": 1, **about, **made})
-            shutil.rmtree(resume)
+        def fill(folder: Path, require: Callable[[], None]) -> Record:
+            resume = folder / RESUME
+            clock, notes = Clock(resume / "seconds.json"), Notes(resume / NOTES)
+            own = {"clock": clock, "charged": {}, "_notes": notes, "require_lock": require}
+            inner = replace(self, folder=folder, resume=resume, **own)  # type: ignore[arg-type]
+            build(train, inner, config)
+            return self._record(about, clock, inner)
 
-        folder = _build_once(target, train_stage)
-        made = read_json(folder / "stage.json")
-        for study_id, text in made["notes"]:
-            self.note(study_id, text)
-        if self.keeps_history:
-            self._keep(*_rows(folder / HISTORY))
-        if not built_here and made["by"] != self.identity["job"]:
-            self.charged["wall"] += max(made["seconds"]["wall"] - (time.monotonic() - started), 0.0)
-            self.charged["cpu"] += made["seconds"]["cpu"]
-            self.emit("reused", stage=name, seconds=made["seconds"]["wall"])
-        return folder
+        return self._obtain(self.stages, about, fill, shared=False)
 
     def silent(self) -> JobContext:
-        """The same context, but nothing is shown or recorded: for predictions that are outside the clock."""
-        return replace(self, emit=lambda *_, **__: None, clocks=(), keeps_history=False, _notes={})
+        """The same context, but nothing is shown, recorded or charged: for predictions that are outside the clock."""
+        return replace(self, emit=lambda *_, **__: None, clock=None, keeps_history=False, charged={}, _notes=Notes())
 
-    def _keep(self, *rows: Mapping[str, Any]) -> None:
-        path = self.folder / HISTORY
-        again = {(row["stage"], str(row["epoch"])) for row in rows}  # done again after a kill: replaces the old row
-        kept = [row for row in _rows(path) if (row["stage"], row["epoch"]) not in again]
-        write_text(path, _csv(HISTORY_COLUMNS, [[row[name] for name in HISTORY_COLUMNS] for row in [*kept, *rows]]))
+    def _source(self, build: Callable[..., None]) -> Any:
+        """What stands for the source of a stage or of shared work in its key."""
+        return stage_source(build)
 
+    def _record(self, about: Mapping[str, Any], clock: Clock, inner: JobContext | None = None) -> Record:
+        seconds = clock.seconds()
+        return Record(
+            about=dict(about),
+            by=self.identity["job"],
+            run_id=self.run_id,
+            threads=self.threads,
+            charged=inner.charged if inner is not None else {},
+            notes=tuple(inner._notes) if inner is not None else (),
+            wall=seconds["wall"],
+            cpu=seconds["cpu"],
+        )
 
-class Clock:
-    """Wall and CPU seconds of a piece of work, summed over the times that it was taken up again."""
+    def _obtain(
+        self,
+        place: Path,
+        about: Mapping[str, Any],
+        fill: Callable[[Path, Callable[[], None]], Record],
+        *,
+        shared: bool,
+    ) -> Path:
+        """Have a folder built or found, take over its notes and epochs, and charge for it."""
+        path = place / f"{self.by}-{about['name']}-{_hash(about)[:16]}"
+        if path not in self._obtained:
+            with self._clock_stopped():
+                folder = Folder(path, about, shared, self.run_id, self.force and not shared)
+                self._obtained[path], built = obtain(
+                    folder,
+                    fill,
+                    tell=lambda reason: self.emit("stale", reason=reason),
+                    on_wait=lambda text: self.emit("stage", stage=text),
+                    require_lock=self.require_lock,
+                )
+            record = self._obtained[path]
+            if not (built or shared or record.by == self.identity["job"]):
+                self.emit("reused", stage=about["name"], seconds=record.wall)
+        self._take_over(path, self._obtained[path], shared=shared)
+        return path
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._before = read_json(path) or {"wall": 0.0, "cpu": 0.0}
-        self._wall, self._cpu = time.monotonic(), time.process_time()
-        self._saved = self._wall
+    def _take_over(self, path: Path, record: Record, *, shared: bool) -> None:
+        for study_id, text in record.notes:
+            self.note(study_id, text)
+        if self.keeps_history and (path / HISTORY).exists():
+            add_rows(self.folder, *read_rows(path))
+        own = Charge(wall=record.wall, cpu=record.cpu, shared=shared)
+        self.charged.update({**record.charged, path.name: own})
 
-    def seconds(self) -> dict[str, float]:
-        """Seconds so far."""
-        return {
-            "wall": self._before["wall"] + time.monotonic() - self._wall,
-            "cpu": self._before["cpu"] + time.process_time() - self._cpu,
-        }
-
-    def save_now_and_then(self) -> None:
-        """Keep the seconds so far, at most every other second, so that a kill loses little of them."""
-        if time.monotonic() - self._saved > SAVE_EVERY_S:
-            write_json(self.path, self.seconds())
-            self._saved = time.monotonic()
-
-
-def _build_once(target: Path, build: Callable[[Path], None]) -> Path:
-    """Build a folder under a lock, in a place beside, and give it its name when it is whole."""
-    if target.is_dir():
-        return target
-    with Lock(target.with_name(f"{target.name}.lock")):
-        if not target.is_dir():
-            building = target.with_name(f"{target.name}.building")
-            building.mkdir(parents=True, exist_ok=True)
-            build(building)
-            building.rename(target)
-    return target
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.exists() else []
+    @contextmanager
+    def _clock_stopped(self) -> Iterator[None]:
+        with self.clock.stopped() if self.clock is not None else nullcontext():
+            yield
 
 
 def _hash(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(dict(values)).encode()).hexdigest()
-
-
-def _file_name(name: str) -> str:
-    if not name or not all(character.isalnum() or character in "-_" for character in name):
-        raise UsageError(f"stage or shared work {name!r}: use letters, digits, '-' and '_' in its name.")
-    return name
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return stream.getvalue()

@@ -5,33 +5,30 @@ from __future__ import annotations
 import json
 import os
 import queue
-import subprocess
-import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import IO, Any, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
 
-from bench.errors import UsageError, unknown
+from bench.errors import UsageError
+from bench.jobs.events import Event, Failed
 from bench.jobs.order import Order
-from bench.jobs.worker import EXIT_LOCKED, THREAD_VARIABLES
+from bench.jobs.process import JobProcess
 
-# (order, event): what a job tells while it runs, and at last one of `LAST_EVENTS`
-OnEvent = Callable[[Order, dict[str, Any]], None]
-LAST_EVENTS = ("done", "found", "skipped", "failed", "locked")
-GRACE_S = 5.0
+# (order, event): what a job tells while it runs; the last has `Event.is_last`
+OnEvent = Callable[[Order, Event], None]
+# How long a job's last words may take through the pipe once its process has ended.
+_LAST_WORDS_S = 5.0
 
 
 @dataclass(eq=False)
 class _Running:
     order: Order
-    process: subprocess.Popen[str]
+    process: JobProcess
     slot: int
     started: float
-    last: str | None = None
-    words: deque[str] = field(default_factory=lambda: deque(maxlen=5))
+    has_told_end: bool = False
 
 
 class LocalExecutor:
@@ -58,7 +55,7 @@ class LocalExecutor:
         """Run all orders. An interrupt ends what runs, each at its last checkpoint, and is passed on."""
         waiting = list(self.plan(orders))
         running: list[_Running] = []
-        events: queue.Queue[tuple[_Running, dict[str, Any] | None]] = queue.Queue()
+        events: queue.Queue[tuple[_Running, Event | None]] = queue.Queue()
         try:
             while waiting or running:
                 while waiting and len(running) < waiting[0].beside and all(r.order.beside > 1 for r in running):
@@ -70,16 +67,18 @@ class LocalExecutor:
                 except queue.Empty:
                     continue
                 if event is not None:
-                    source.last = event["event"] if event["event"] in LAST_EVENTS else source.last
-                    on_event(source.order, event)
+                    if not source.has_told_end:  # it may have been done in the moment in which its time was over
+                        source.has_told_end = event.is_last
+                        on_event(source.order, event)
                     continue
                 running.remove(source)
-                code = source.process.wait()
-                if source.last is None and code != EXIT_LOCKED:
-                    on_event(source.order, {"event": "failed", "reason": _died(code, source.words)})
+                if not source.has_told_end:
+                    on_event(source.order, Failed(source.process.death(source.order.files.log)))
         finally:
             for job in running:
-                _end(job.process)
+                job.process.ask_to_end()
+            for job in running:
+                job.process.end()
 
     def plan(self, orders: Sequence[Order]) -> list[Order]:
         """Give threads out: jobs share them evenly, in rounds of as many as there are slots.
@@ -99,68 +98,36 @@ class LocalExecutor:
             first = [replace(order, threads=share, beside=crowd) for order in orders[:crowd]]
         return first + [replace(order, threads=share, beside=self.slots) for order in orders[len(first) :]]
 
-    def _start(self, order: Order, slot: int, events: queue.Queue[tuple[_Running, dict[str, Any] | None]]) -> _Running:
+    def _start(self, order: Order, slot: int, events: queue.Queue[tuple[_Running, Event | None]]) -> _Running:
         devices = {}
         if self.gpus and order.device == "cuda":
             visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(self.gpus)))).split(",")
             devices["CUDA_VISIBLE_DEVICES"] = visible[slot % len(visible)]
-        process = spawn_worker(order_json(order), order.threads, devices)
-        job = _Running(order, process, slot, time.monotonic())
-        threading.Thread(target=_listen, args=(job, process.stdout, events), daemon=True).start()
+        job = _Running(order, JobProcess(order_json(order), order.threads, devices), slot, time.monotonic())
+        threading.Thread(target=_follow, args=(job, events), daemon=True).start()
         return job
 
     def _end_overdue(self, running: Sequence[_Running], on_event: OnEvent) -> None:
         for job in running:
-            if self.timeout_s is not None and job.last is None and time.monotonic() - job.started > self.timeout_s:
-                job.last = "failed"
-                _end(job.process)
-                reason = f"ran longer than --job-timeout {self.timeout_s:g} s and was ended; run it again to go on."
-                on_event(job.order, {"event": "failed", "reason": reason})
+            if self.timeout_s is None or job.has_told_end or time.monotonic() - job.started <= self.timeout_s:
+                continue
+            job.has_told_end = True
+            job.process.end()
+            reason = f"ran longer than --job-timeout {self.timeout_s:g} s and was ended; run it again to go on."
+            on_event(job.order, Failed(reason))
 
 
 class Executor(Protocol):
     """What can run orders."""
 
     def run(self, orders: Sequence[Order], on_event: OnEvent) -> None:
-        """Run all orders, telling every event of theirs; the last of each is one of `LAST_EVENTS`."""
-
-
-def make_executor(
-    name: str, *, slots: int, threads: int, gpus: int, timeout_s: float | None, spare: int = 0
-) -> Executor:
-    """The executor of a name: ``local``, or ``ray`` for a cluster."""
-    if name == "ray":
-        from bench.jobs.ray import RayExecutor
-
-        return RayExecutor(threads=max(1, threads // slots), gpus=gpus, timeout_s=timeout_s)
-    if name != "local":
-        raise unknown("executor", name, ("local", "ray"))
-    return LocalExecutor(slots=slots, threads=threads, gpus=gpus, spare=spare, timeout_s=timeout_s)
+        """Run all orders, telling every event of theirs; the last of each has `Event.is_last`."""
 
 
 def order_json(order: Order) -> str:
     """An order as one line of JSON, as a worker reads it."""
     values = {name: value for name, value in asdict(order).items() if name != "job"}
     return json.dumps({**values, "store": str(order.store), "cache": str(order.cache), "job": order.job.to_json()})
-
-
-def spawn_worker(order: str, threads: int, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """A worker process that has its order. Its input stays open, since its end tells the job that we are gone; what it
-    says, printed errors included, comes by its output. ``environment`` is put over this process's own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.jobs.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        env=dict(os.environ) | {variable: str(threads) for variable in THREAD_VARIABLES} | dict(environment),
-        start_new_session=True,  # an interrupt at the terminal is ours to pass on
-    )
-    assert process.stdin is not None
-    process.stdin.write(order + "\n")
-    process.stdin.flush()
-    return process
 
 
 def choose_slots(wish: int | None, orders: int, *, gpus: int, cores: int) -> int:
@@ -178,29 +145,16 @@ def choose_spare(wish: int | None, slots: int, *, gpus: int) -> int:
     return 0 if wish is not None or gpus else slots // 2
 
 
-def _listen(job: _Running, stream: IO[str] | None, events: queue.Queue[tuple[_Running, dict[str, Any] | None]]) -> None:
-    assert stream is not None
-    for line in stream:
-        try:
-            events.put((job, json.loads(line)))
-        except json.JSONDecodeError:
-            job.words.append(line.strip())  # printed before the worker had redirected its output
+def _follow(job: _Running, events: queue.Queue[tuple[_Running, Event | None]]) -> None:
+    """Pass on what a job tells, and None once its process has ended: a process that the job could hide from its end may
+    keep the pipe open."""
+
+    def listen() -> None:
+        for event in job.process.events():
+            events.put((job, event))
+
+    listening = threading.Thread(target=listen, daemon=True)
+    listening.start()
+    job.process.wait()
+    listening.join(_LAST_WORDS_S)
     events.put((job, None))
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a job's process: closing its input asks it to stop; if it does not, it is killed."""
-    assert process.stdin is not None
-    try:
-        process.stdin.close()
-        process.wait(GRACE_S)
-    except (subprocess.TimeoutExpired, OSError):
-        process.kill()
-        process.wait()
-
-
-def _died(code: int, words: Iterable[str]) -> str:
-    if code == -9:
-        return "its process was killed (signal 9), most often because memory ran out. Run it again with fewer --jobs."
-    said = " ".join(words)
-    return f"its process ended (exit code {code}){': ' + said if said else ''}. Run it again: it goes on where it was."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.jobs.folder import JobFolder
 from bench.jobs.job import Job
 
 
@@ -21,6 +22,8 @@ class Order:
         threads: how many threads it may keep busy.
         beside: how many jobs run at once on this machine.
         command: the command line that asked for it.
+        force: do everything anew, shared stages included.
+        run_id: names the run that asked for it: what this run has built anew is built once.
     """
 
     job: Job
@@ -31,8 +34,15 @@ class Order:
     threads: int
     beside: int
     command: str
+    force: bool = False
+    run_id: str = ""
 
     @property
     def folder(self) -> Path:
         """The job's folder."""
         return self.job.folder_in(self.store)
+
+    @property
+    def files(self) -> JobFolder:
+        """The job's files by name."""
+        return JobFolder(self.folder)

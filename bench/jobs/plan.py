@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from bench import plugins
 from bench.data import folds
+from bench.data.cohort_index import write_cohort_index
 from bench.data.load import Opened, open_dataset, resolve_dataset
 from bench.dataset import DataSet, Progress
 from bench.errors import BenchError, UsageError
-from bench.files.atomic import read_json, write_json, write_text
 from bench.files.locks import Lock
 from bench.jobs import config as configuration
-from bench.jobs import hardware, store
+from bench.jobs import hardware
 from bench.jobs.fingerprint import fingerprint
+from bench.jobs.folder import JobFolder
 from bench.jobs.job import Job
+from bench.jobs.result import SplitRecord
+from bench.jobs.split import SplitFolder
+from bench.jobs.store import check_store, judge_folder
 from bench.targets import TARGETS, row_id
+
+TO_SCORE = "to score anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +58,27 @@ class Request:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """The data opened, the split written, the jobs named."""
+    """The data opened, the split written, the jobs named.
+
+    Attributes:
+        opened: the data.
+        split_folder: where their results lie.
+        jobs: every job asked for.
+        changed: files beside the runs that somebody had changed, in words; they are written anew.
+    """
 
     opened: Opened
     split_folder: Path
     jobs: tuple[Job, ...]
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What there is of a job already: ``done``, ``stale``, ``running``, ``failed``, ``interrupted`` or ``missing``."""
+    """What there is of a job already.
+
+    ``done``, ``stale``, ``to score anew``, ``running``, ``failed``, ``interrupted`` or ``missing``.
+    """
 
     job: Job
     status: str
@@ -100,14 +119,30 @@ def open_data(request: Request, progress: Progress) -> tuple[str, Path, DataSet,
 
 
 def prepare(request: Request, progress: Progress) -> Prepared:
-    """Open the data, make or read the split and write it down, and name the jobs."""
-    store.check_store(request.out)
+    """Open the data, make or read the split, write down what jobs need of both, and name the jobs."""
+    check_store(request.out)
     configured = resolve_approaches(request)
     dataset_name, folder, dataset, opened = open_data(request, progress)
-    cohort = opened.cohort
-    if cohort.labels is None or not len(cohort):
+    if opened.cohort.labels is None or not len(opened.cohort):
         raise BenchError(f"{folder}: no usable study with labels. Run: bench data check {folder}")
     split = _split(request.folds, opened)
+    jobs = _jobs(request, configured, dataset_name, folder, opened.data_hash, split)
+    split_folder = JobFolder(jobs[0].folder_in(request.out)).split
+    best = dataset.best_predictions(folder)
+    changed = _write_split(split_folder, split, opened, best, dataset_name, dataset.caveat)
+    write_cohort_index(split_folder.cohort_index(jobs[0].data, request.cache), opened)
+    return Prepared(opened, split_folder.path, jobs, tuple(changed))
+
+
+def _jobs(
+    request: Request,
+    configured: Sequence[tuple[str, str, str]],
+    dataset: str,
+    folder: Path,
+    data_hash: str,
+    split: pd.DataFrame,
+) -> tuple[Job, ...]:
+    """Every job asked for. Raises UsageError for a fold that the split does not have."""
     count = int(split["fold"].max()) + 1
     chosen = request.only_folds or range(count)
     for fold in chosen:
@@ -116,14 +151,14 @@ def prepare(request: Request, progress: Progress) -> Prepared:
                 f"fold {fold} does not exist: the split has {count} folds (0 to {count - 1}). "
                 f"Pass --folds {fold + 1} to split anew, or choose another --fold."
             )
-    jobs = tuple(
+    return tuple(
         Job(
             approach=approach,
             preset=preset,
             config=config,
-            dataset=dataset_name,
+            dataset=dataset,
             data=str(folder.resolve()),
-            data_hash=opened.data_hash,
+            data_hash=data_hash,
             folds=count,
             fold_hash=folds.fold_hash(split),
             fold=fold,
@@ -136,9 +171,6 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         for seed in request.seeds
         for fold in chosen
     )
-    split_folder = jobs[0].folder_in(request.out).parents[2]
-    _write_split(split_folder, split, opened, dataset.best_predictions(folder), dataset_name)
-    return Prepared(opened, split_folder, jobs)
 
 
 def survey(request: Request, jobs: Sequence[Job]) -> list[State]:
@@ -146,16 +178,17 @@ def survey(request: Request, jobs: Sequence[Job]) -> list[State]:
     found = {
         name: plugins.find("approaches", name, request.plugins) for name in dict.fromkeys(job.approach for job in jobs)
     }
-    states = []
-    for job in jobs:
-        stored = store.read_job(job.folder_in(request.out))
-        if stored is None:
-            states.append(State(job, "missing"))
-            continue
-        stale = store.why_stale(stored, fingerprint(job, found[job.approach]))
-        status = stored.status
-        states.append(State(job, status if stale is None or status == "running" else "stale", stale or ""))
-    return states
+    return [_state(job, JobFolder(job.folder_in(request.out)), fingerprint(job, found[job.approach])) for job in jobs]
+
+
+def _state(job: Job, files: JobFolder, made_from: Mapping[str, Any]) -> State:
+    if files.is_running():
+        return State(job, "running")
+    verdict = judge_folder(files, made_from)
+    if verdict.action == "resume":
+        return State(job, "failed" if files.failed.exists() else "interrupted")
+    words = {"start": "missing", "reuse": "done", "replace": "stale", "score": TO_SCORE}
+    return State(job, words[verdict.action], verdict.why)
 
 
 def to_do(request: Request, states: Sequence[State]) -> list[Job]:
@@ -163,14 +196,15 @@ def to_do(request: Request, states: Sequence[State]) -> list[Job]:
     if request.force:
         for state in states:
             if state.status != "running":
-                with Lock(state.job.folder_in(request.out) / store.LOCK):
-                    store.set_aside(state.job.folder_in(request.out))
+                files = JobFolder(state.job.folder_in(request.out))
+                with Lock(files.lock):
+                    files.set_aside()
         return [state.job for state in states]
-    passed_over = ("done", "stale") if request.only_missing else ("done",)
+    passed_over = ("done", "stale", TO_SCORE) if request.only_missing else ("done",)
     return [state.job for state in states if state.status not in passed_over]
 
 
-def _split(wish: str, opened: Opened) -> Any:
+def _split(wish: str, opened: Opened) -> pd.DataFrame:
     cohort = opened.cohort
     try:
         count = int(wish)
@@ -179,25 +213,34 @@ def _split(wish: str, opened: Opened) -> Any:
     return folds.make_folds(cohort.study_ids, cohort.grades, count)
 
 
-def _write_split(folder: Path, split: Any, opened: Opened, best: Any, dataset: str) -> None:
-    """Write what the score stands on beside the runs: the split, the labels, and what is known of the data."""
-    if (folder / "dataset.json").exists() and read_json(folder / "dataset.json")["data_hash"] == opened.data_hash:
-        return
-    assert opened.cohort.labels is not None
-    write_text(folder / "folds.csv", folds.fold_csv(split))
-    write_text(folder / "labels.csv", opened.cohort.labels.to_csv(lineterminator="\n"))
-    if opened.cohort.points is not None:
-        write_text(folder / "points.csv", opened.cohort.points.to_csv(index=False, lineterminator="\n"))
+def _write_split(
+    split_folder: SplitFolder,
+    split: pd.DataFrame,
+    opened: Opened,
+    best: pd.DataFrame | None,
+    dataset: str,
+    caveat: str | None,
+) -> list[str]:
+    """Write what the scores stand on beside the runs. Returns what had been changed by hand, in words."""
+    cohort = opened.cohort
+    assert cohort.labels is not None
+    contents = {
+        split_folder.folds.name: folds.fold_csv(split),
+        split_folder.labels.name: cohort.labels.to_csv(lineterminator="\n"),
+    }
+    if cohort.points is not None:
+        contents[split_folder.points.name] = cohort.points.to_csv(index=False, lineterminator="\n")
     if best is not None:
         rows = [row_id(study, target) for study in split["study_id"] for target in TARGETS]
-        write_text(folder / store.FLOOR, best.set_index("row_id").loc[rows].to_csv(lineterminator="\n"))
-    about = {
-        "dataset": dataset,
-        "folder": str(opened.folder),
-        "data_hash": opened.data_hash,
-        "fold_hash": folds.fold_hash(split),
-        "studies": len(opened.cohort),
-        "excluded": {str(study): reason for study, reason in opened.exclusions.items()},
-        "faults": len(opened.faults),
-    }
-    write_json(folder / "dataset.json", {"schema_version": store.SCHEMA_VERSION, **about})
+        contents[split_folder.floor.name] = best.set_index("row_id").loc[rows].to_csv(lineterminator="\n")
+    record = SplitRecord(
+        dataset=dataset,
+        caveat=caveat,
+        folder=str(opened.folder),
+        data_hash=opened.data_hash,
+        fold_hash=folds.fold_hash(split),
+        studies=len(cohort),
+        excluded=dict(opened.exclusions),
+        faults=len(opened.faults),
+    )
+    return split_folder.write(contents, record)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bench.approach import Predictions
-from bench.errors import BenchError
+from bench.errors import BenchError, DataError
 from bench.files.atomic import write_text
+from bench.jobs.folder import JobFolder
 from bench.targets import POINT_COLUMNS, PROBABILITY_COLUMNS, TARGET_NAMES, TARGETS, row_id
 
 EVIDENCE_COLUMNS = ("row_id", "series_id", "instance_number", "weight")
@@ -64,25 +65,35 @@ def predictions_frame(predictions: Predictions) -> pd.DataFrame:
     return table
 
 
-def read_predictions(path: Path, study_ids: np.ndarray) -> np.ndarray:
-    """(N, 25, 3) probabilities from a ``predictions.csv`` for the studies given."""
-    table = pd.read_csv(path).set_index("row_id")
-    rows = [f"{study_id}_{name}" for study_id in study_ids for name in TARGET_NAMES]
-    return table.loc[rows, list(PROBABILITY_COLUMNS)].to_numpy().reshape(len(study_ids), len(TARGETS), 3)
+def read_predictions(path: Path, study_ids: np.ndarray, cure: str = "Run the job again with --force.") -> np.ndarray:
+    """(N, 25, 3) probabilities from a table of predictions for the studies given.
+
+    Raises:
+        DataError: it is no such table, or lacks a row; the message ends with ``cure``.
+    """
+    try:
+        table = pd.read_csv(path).set_index("row_id")
+        rows = [f"{study_id}_{name}" for study_id in study_ids for name in TARGET_NAMES]
+        values = table.loc[rows, list(PROBABILITY_COLUMNS)].to_numpy(dtype=np.float64)
+        return values.reshape(len(study_ids), len(TARGETS), len(PROBABILITY_COLUMNS))
+    except KeyError as error:
+        raise DataError(f"{path} lacks rows or columns: {error}. {cure}") from None
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} is no table of predictions ({error}). {cure}") from None
 
 
-def write_predictions(folder: Path, predictions: Predictions) -> None:
-    """Write predictions.csv and, where the approach has them, label_coordinates.csv and evidence.csv."""
-    _write(folder / "predictions.csv", predictions_frame(predictions))
+def write_predictions(files: JobFolder, predictions: Predictions) -> None:
+    """Write the predictions and, where the approach has them, located points and evidence."""
+    _write(files.predictions, predictions_frame(predictions))
     if predictions.points is not None:
-        _write(folder / "label_coordinates.csv", _columns(predictions.points, POINT_COLUMNS, "points"))
+        _write(files.points, _columns(predictions.points, POINT_COLUMNS, "points"))
     if predictions.evidence is not None:
-        _write(folder / "evidence.csv", _columns(predictions.evidence, EVIDENCE_COLUMNS, "evidence"))
+        _write(files.evidence, _columns(predictions.evidence, EVIDENCE_COLUMNS, "evidence"))
 
 
-def write_true_point_predictions(folder: Path, predictions: Predictions) -> None:
+def write_true_point_predictions(files: JobFolder, predictions: Predictions) -> None:
     """Write the predictions of the true-point pass, which are never ranked."""
-    _write(folder / "predictions_true_points.csv", predictions_frame(predictions))
+    _write(files.true_point_predictions, predictions_frame(predictions))
 
 
 def _columns(table: pd.DataFrame, columns: tuple[str, ...], what: str) -> pd.DataFrame:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.jobs.executors import LAST_EVENTS, OnEvent, order_json, spawn_worker
+from bench.jobs.events import Failed, read_event
+from bench.jobs.executors import OnEvent, order_json
 from bench.jobs.order import Order
+from bench.jobs.process import JobProcess
 
 RETRIES = 2
 POLL_S = 1.0
@@ -54,49 +57,55 @@ class RayExecutor:
         tasks = {}
         for index, order in enumerate(orders):
             order = replace(order, threads=self.threads)
-            tasks[task.remote(order_json(order), index, events, self.timeout_s)] = index
+            arguments = (order_json(order), str(order.files.log), index, events, self.timeout_s)
+            tasks[task.remote(*arguments)] = index
         ended: set[int] = set()
         while tasks:
             ready, _ = ray.wait(list(tasks), timeout=POLL_S)
             while True:
                 try:
-                    index, event = events.get(block=False)
+                    index, line = events.get(block=False)
                 except Empty:
                     break
-                ended |= {index} if event["event"] in LAST_EVENTS else set()
-                on_event(orders[index], event)
+                event = read_event(line)
+                if event is not None and index not in ended:
+                    ended |= {index} if event.is_last else set()
+                    on_event(orders[index], event)
             for reference in ready:
                 index = tasks.pop(reference)
                 reason = _outcome(ray, reference)
                 if index not in ended:
                     ended.add(index)
-                    on_event(orders[index], {"event": "failed", "reason": reason})
+                    on_event(orders[index], Failed(reason))
 
 
-def run_on_node(order: str, index: int, events: Any, timeout_s: float | None) -> str:
-    """Run one job's worker process on a node and pass its events on. Returns why it ended, if it did not say."""
+def run_on_node(order: str, log: str, index: int, events: Any, timeout_s: float | None) -> str:
+    """Run one job's process on a node and pass its events on, as lines of JSON. Returns why it ended, if it told none.
+
+    A task that is cancelled or whose node's Ray ends takes the job along, since it holds the job's lifeline.
+    """
     # Ray sets the thread variables of a worker that it may use again, so they are set for each job anew.
-    process = spawn_worker(order, json.loads(order)["threads"], {})
-    assert process.stdout is not None
-    watchdog = _watchdog(process, timeout_s)
-    words = ""
-    for line in process.stdout:
-        try:
-            events.put((index, json.loads(line)))
-        except json.JSONDecodeError:
-            words = line.strip()
-    code = process.wait()
-    watchdog.cancel()
-    return f"its process ended (exit code {code}) {words}".strip()
+    process = JobProcess(order, json.loads(order)["threads"], {})
+    overdue = threading.Event()
 
+    def end_overdue() -> None:
+        overdue.set()
+        process.end()
 
-def _watchdog(process: subprocess.Popen[str], timeout_s: float | None) -> Any:
-    import threading
-
-    timer = threading.Timer(timeout_s if timeout_s is not None else threading.TIMEOUT_MAX, process.kill)
-    timer.daemon = True
-    timer.start()
-    return timer
+    watchdog = threading.Timer(timeout_s if timeout_s is not None else threading.TIMEOUT_MAX, end_overdue)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        for event in process.events():
+            if not overdue.is_set():
+                events.put((index, event.to_json()))
+        death = process.death(Path(log))
+    finally:
+        watchdog.cancel()
+        process.end()
+    if overdue.is_set():
+        return f"ran longer than --job-timeout {timeout_s:g} s and was ended; run it again to go on."
+    return death
 
 
 def _outcome(ray: Any, reference: Any) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from bench.jobs import hardware, store
-from bench.jobs.executors import OnEvent, choose_slots, choose_spare, make_executor
+from bench.errors import unknown
+from bench.jobs import hardware
+from bench.jobs.events import Done, Event, Failed, Found, Locked, Skipped
+from bench.jobs.executors import Executor, LocalExecutor, OnEvent, choose_slots, choose_spare
+from bench.jobs.folder import JobFolder
 from bench.jobs.job import Job
 from bench.jobs.order import Order
 from bench.jobs.plan import Request
@@ -37,6 +40,7 @@ def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
     device = hardware.choose_device(request.device)
     gpus = hardware.gpu_count() if device == "cuda" else 0
     cores = hardware.cpu_count()
+    run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
     outcome = Outcome()
     waiting = list(jobs)
     while waiting:
@@ -51,7 +55,18 @@ def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
             timeout_s=request.timeout_s,
         )
         orders = [
-            Order(job, request.out, request.cache, device, request.precision, cores, slots, request.command)
+            Order(
+                job=job,
+                store=request.out,
+                cache=request.cache,
+                device=device,
+                precision=request.precision,
+                threads=cores,
+                beside=slots,
+                command=request.command,
+                force=request.force,
+                run_id=run_id,
+            )
             for job in waiting
         ]
         executor.run(orders, _sorting(outcome, locked, on_event))
@@ -62,15 +77,16 @@ def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
 def _sorting(outcome: Outcome, locked: list[Job], on_event: OnEvent) -> OnEvent:
     """An event handler that also sorts finished jobs by how they ended."""
 
-    def handle(order: Order, event: dict[str, Any]) -> None:
-        if event["event"] in ("done", "found"):
-            outcome.done.append(order.job)
-        elif event["event"] == "skipped":
-            outcome.skipped.append((order.job, event["reason"]))
-        elif event["event"] == "failed":
-            outcome.failed.append((order.job, event["reason"]))
-        elif event["event"] == "locked":
-            locked.append(order.job)
+    def handle(order: Order, event: Event) -> None:
+        match event:
+            case Done() | Found():
+                outcome.done.append(order.job)
+            case Skipped(reason):
+                outcome.skipped.append((order.job, reason))
+            case Failed(reason):
+                outcome.failed.append((order.job, reason))
+            case Locked():
+                locked.append(order.job)
         on_event(order, event)
 
     return handle
@@ -82,11 +98,24 @@ def _await_others(root: Path, locked: Sequence[Job], outcome: Outcome, on_event:
     while left:
         time.sleep(POLL_S)
         for job in list(left):
-            stored = store.read_job(job.folder_in(root))
-            status = stored.status if stored is not None else "missing"
-            if status == "done":
-                outcome.done.append(job)
-                left.remove(job)
-            elif status != "running":
+            files = JobFolder(job.folder_in(root))
+            if files.is_running():
+                continue
+            if not files.done.exists() or files.why_damaged() is not None:
                 return left
+            outcome.done.append(job)
+            left.remove(job)
     return []
+
+
+def make_executor(
+    name: str, *, slots: int, threads: int, gpus: int, timeout_s: float | None, spare: int = 0
+) -> Executor:
+    """The executor of a name: ``local``, or ``ray`` for a cluster."""
+    if name == "ray":
+        from bench.jobs.ray import RayExecutor
+
+        return RayExecutor(threads=max(1, threads // slots), gpus=gpus, timeout_s=timeout_s)
+    if name != "local":
+        raise unknown("executor", name, ("local", "ray"))
+    return LocalExecutor(slots=slots, threads=threads, gpus=gpus, spare=spare, timeout_s=timeout_s)

@@ -1,8 +1,9 @@
-"""Scoring a job once its predictions are on disk: only here are held-out labels read."""
+"""Scoring a job once its predictions are on disk: only here are held-out labels judged."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ import pandas as pd
 
 from bench.approach import Approach
 from bench.data.cohort import Cohort, grades_of
-from bench.files.atomic import read_json
-from bench.jobs import hardware, store
+from bench.jobs import hardware
+from bench.jobs.fitted import read_spent
+from bench.jobs.folder import JobFolder
 from bench.jobs.predictions import read_predictions
+from bench.jobs.result import Result, Score
 from bench.metric import PARTS, StudyTerms, reduce, reduce_parts, study_terms
 from bench.metric.localisation import document, judge_points
 
@@ -22,49 +25,36 @@ if TYPE_CHECKING:
     from bench.jobs.order import Order
 
 
-def judge(order: Order, made_from: Mapping[str, Any], held_out: Cohort, multiply_adds: int | None) -> dict[str, Any]:
-    """The content of ``result.json``: scores of the stored predictions, what they cost, what made them."""
-    job, folder = order.job, order.folder
-    labels = read_labels(folder.parents[2] / "labels.csv").loc[held_out.study_ids]
-    terms = study_terms(grades_of(labels), read_predictions(folder / store.PREDICTIONS, held_out.study_ids))
-    true_points = folder / "predictions_true_points.csv"
-    at_true_points = None
-    if true_points.exists():
-        at_true_points = _score(study_terms(grades_of(labels), read_predictions(true_points, held_out.study_ids)))
-    located = folder / "label_coordinates.csv"
-    localisation = None
-    true = folder.parents[2] / "points.csv"
-    if located.exists() and true.exists():
-        localisation = document(judge_points(pd.read_csv(located), pd.read_csv(true), held_out.studies))
-    fit, predict = read_json(folder / "fitted.json"), read_json(folder / "predicted.json")
-    return {
-        "schema_version": store.SCHEMA_VERSION,
-        "status": "done",
-        **_score(terms),
-        "true_points": at_true_points,
-        "localisation": localisation,
-        "studies": len(held_out),
-        "config": json.loads(job.config),
-        "fingerprint": dict(made_from),
-        "fit_seconds": fit["wall"],
-        "fit_cpu_seconds": fit["cpu"],
-        "predict_seconds": predict["wall"],
-        "predict_cpu_seconds": predict["cpu"],
-        "peak_memory_mb": hardware.peak_memory_mb(),
-        "parameters": saved_parameters(folder / "checkpoint"),
-        "multiply_adds_per_study": multiply_adds,
-        "threads": order.threads,
-        "jobs_beside": order.beside,
-        "precision": order.precision,
-        "versions": hardware.versions(),
-        "hardware": hardware.hardware(order.device),
-        "command": order.command,
-    }
+def judge(order: Order, made_from: Mapping[str, Any], held_out: Cohort, multiply_adds: int | None) -> Result:
+    """The result of a job: scores of the stored predictions, what they cost, what made them."""
+    files = order.files
+    fit, predict = read_spent(files.fitted), read_spent(files.predicted)
+    return Result(
+        **_scores(files, held_out),
+        studies=len(held_out),
+        config=json.loads(order.job.config),
+        fingerprint=dict(made_from),
+        fit_seconds=fit.wall,
+        fit_cpu_seconds=fit.cpu,
+        predict_seconds=predict.wall,
+        predict_cpu_seconds=predict.cpu,
+        shared_seconds=fit.shared_wall + predict.shared_wall,
+        shared_cpu_seconds=fit.shared_cpu + predict.shared_cpu,
+        peak_memory_mb=hardware.peak_memory_mb(),
+        parameters=saved_parameters(files.checkpoint),
+        multiply_adds_per_study=multiply_adds,
+        threads=order.threads,
+        jobs_beside=order.beside,
+        precision=order.precision,
+        versions=hardware.versions(),
+        hardware=hardware.hardware(order.device),
+        command=order.command,
+    )
 
 
-def read_labels(path: Path) -> pd.DataFrame:
-    """The labels of a split's cohort, indexed by study id."""
-    return pd.read_csv(path).set_index("study_id")
+def scored_anew(result: Result, files: JobFolder, held_out: Cohort, made_from: Mapping[str, Any]) -> Result:
+    """A finished job's result with new scores of its stored predictions; what they cost and what made them stays."""
+    return result.model_copy(update={**_scores(files, held_out), "fingerprint": dict(made_from)})
 
 
 def saved_parameters(folder: Path) -> int:
@@ -89,8 +79,6 @@ def multiply_adds_per_study(approach: Approach, held_out: Cohort, context: JobCo
 
     Counted by `torch.utils.flop_counter` in one more prediction, outside the clock; a fused LSTM on the CPU escapes it.
     """
-    import sys
-
     if "torch" not in sys.modules:
         return None
     from torch.utils.flop_counter import FlopCounterMode
@@ -101,12 +89,27 @@ def multiply_adds_per_study(approach: Approach, held_out: Cohort, context: JobCo
     return counter.get_total_flops() // 2
 
 
-def _score(terms: StudyTerms) -> dict[str, Any]:
-    parts = reduce_parts(terms)
+def _scores(files: JobFolder, held_out: Cohort) -> dict[str, Any]:
+    """Fields of a result: how the stored predictions score, and how well the stored points locate."""
+    grades = grades_of(files.split.read_labels(held_out.study_ids.tolist()))
+    own = _score(study_terms(grades, read_predictions(files.predictions, held_out.study_ids)))
+    at_true_points = None
+    if files.true_point_predictions.exists():
+        at_true_points = _score(study_terms(grades, read_predictions(files.true_point_predictions, held_out.study_ids)))
+    localisation, true = None, files.split.read_points()
+    if files.points.exists() and true is not None:
+        localisation = document(judge_points(pd.read_csv(files.points), true, held_out.studies))
     return {
-        "score": _number(float(reduce(terms))),
-        "parts": {name: _number(value) for name, value in zip(PARTS, parts, strict=True)},
+        "score": own.score,
+        "parts": own.parts,
+        "true_points": at_true_points,
+        "localisation": localisation,
     }
+
+
+def _score(terms: StudyTerms) -> Score:
+    parts = dict(zip(PARTS, map(_number, reduce_parts(terms)), strict=True))
+    return Score(score=_number(float(reduce(terms))), parts=parts)
 
 
 def _number(value: float) -> float | None:

@@ -1,27 +1,26 @@
-"""The store: one folder a job, `done` last, and why a result that is there does not hold."""
+"""The store: one folder per job, a `done` mark written last, and why a stored result is stale.
+
+Its files are named in `bench.jobs.folder` (a job's), `bench.jobs.split` (a split's) and read by `bench.jobs.result`.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from bench.errors import UsageError
-from bench.files.atomic import explained, read_json, write_json, write_text
-from bench.files.locks import Lock
-from bench.jobs.fingerprint import changed_parts
+from bench.errors import DataError, UsageError
+from bench.files.atomic import explained
+from bench.jobs.fingerprint import SCORING, changed_parts
+from bench.jobs.folder import JOB, REPLACED, JobFolder
 from bench.jobs.job import Job
+from bench.jobs.result import DamagedFileError, Failure, JobRecord, Result
+from bench.jobs.split import STAGES
 
-SCHEMA_VERSION = 1
-DONE, FAILED, LOCK, JOB, RESULT, LOG = "done", "failed.json", "lock", "job.json", "result.json", "log.txt"
-PREDICTIONS = "predictions.csv"
-FLOOR = "floor_predictions.csv"  # beside folds.csv: what nobody can be expected to beat
-REPLACED = "replaced"
+Action = Literal["start", "resume", "reuse", "score", "replace"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class StoredJob(Job):
 
     Attributes:
         folder: where it lies.
-        fingerprint: what it was made from, part by part (`bench.jobs.job.fingerprint`).
+        fingerprint: what it was made from, part by part (`bench.jobs.fingerprint`).
         threads: how many threads it was given.
     """
 
@@ -39,81 +38,122 @@ class StoredJob(Job):
     threads: int
 
     @property
+    def files(self) -> JobFolder:
+        """Its files by name."""
+        return JobFolder(self.folder)
+
+    @property
     def status(self) -> str:
-        """``done``, ``running``, ``failed``, ``interrupted``, or ``damaged``: finished, but its files changed since."""
-        if (self.folder / DONE).exists():
-            return "done" if (self.folder / DONE).read_text() == checksum(self.folder) else "damaged"
-        if Lock(self.folder / LOCK).is_held():
+        """``done``, ``running``, ``failed``, ``interrupted``, or ``damaged``: finished, but not readable as it is."""
+        if self.files.done.exists():
+            return "done" if self.files.why_damaged() is None else "damaged"
+        if self.files.is_running():
             return "running"
-        return "failed" if (self.folder / FAILED).exists() else "interrupted"
+        return "failed" if self.files.failed.exists() else "interrupted"
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it has no result, where that was written down; a damaged note says so itself."""
+        try:
+            return Failure.read(self.files.failed)
+        except DamagedFileError as error:
+            return Failure(reason=str(error))
 
     @cached_property
-    def result(self) -> dict[str, Any]:
-        """The content of ``result.json``; empty while the job is not done."""
-        return read_json(self.folder / RESULT) or {}
+    def result(self) -> Result:
+        """Its result. Raises DataError while it has none."""
+        found = Result.read(self.files.result)
+        if found is None:
+            raise DataError(f"{self.folder} holds no result. Run the same `bench run` again.")
+        return found
 
 
-def checksum(folder: Path) -> str:
-    """The sha256 of what a finished job is read for: result.json and predictions.csv."""
-    digest = hashlib.sha256()
-    for name in (RESULT, PREDICTIONS):
-        path = folder / name
-        digest.update(path.read_bytes() if path.exists() else b"")
-    return digest.hexdigest()
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A folder of a job of which nobody can tell what it is for, and why."""
+
+    folder: Path
+    reason: str
 
 
-def finish(folder: Path) -> None:
-    """Set the mark that a job is done; everything else must have been written."""
-    write_text(folder / DONE, checksum(folder))
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What has to be done about a job's folder, and why.
+
+    Attributes:
+        action: ``start`` anew; ``resume`` where it was left; ``reuse`` the result; ``score`` the stored predictions
+            anew; ``replace``: set aside what is there and start anew.
+        why: in words; empty where nothing is wrong.
+    """
+
+    action: Action
+    why: str = ""
+
+
+def judge_folder(files: JobFolder, fingerprint: Mapping[str, Any]) -> Verdict:
+    """What has to be done so that a job's folder holds a result of this fingerprint."""
+    if not files.holds_work():
+        return Verdict("start")
+    try:
+        record = JobRecord.read(files.job)
+    except DamagedFileError as error:
+        return Verdict("replace", str(error))
+    if record is None:  # of what a checkpoint is without its job, nobody can tell
+        return Verdict("replace", f"it has no {JOB}")
+    changed = changed_parts(record.fingerprint, fingerprint)
+    why = f"changed since: {', '.join(changed)}"
+    if set(changed) - {SCORING}:
+        return Verdict("replace", why)
+    if not files.done.exists():
+        return Verdict("resume")
+    damage = files.why_damaged()
+    if damage is not None:
+        return Verdict("replace", damage)
+    return Verdict("score", why) if changed else Verdict("reuse")
 
 
 def read_job(folder: Path) -> StoredJob | None:
-    """The job of a folder, or None where no job was ever started."""
-    document = read_json(folder / JOB)
-    if document is None:
+    """The job of a folder, or None where no job was ever started.
+
+    Raises:
+        DamagedFileError: its ``job.json`` is damaged.
+    """
+    record = JobRecord.read(JobFolder(folder).job)
+    if record is None:
         return None
-    values = {**document["job"], "plugins": tuple(document["job"]["plugins"])}
-    return StoredJob(**values, folder=folder, fingerprint=document["fingerprint"], threads=document["threads"])
+    values = {name: getattr(record.job, name) for name in Job.__dataclass_fields__}
+    return StoredJob(**values, folder=folder, fingerprint=record.fingerprint, threads=record.threads)
 
 
-def write_job(folder: Path, job: Job, fingerprint: Mapping[str, Any], threads: int) -> None:
-    """Record what a folder is for, before any work is done in it."""
-    document = {"job": asdict(job), "fingerprint": dict(fingerprint), "threads": threads}
-    write_json(folder / JOB, {"schema_version": SCHEMA_VERSION, **document})
+def read_store(root: Path) -> tuple[list[StoredJob], list[Unreadable]]:
+    """Every job below a folder, and what cannot be read, sorted by path; replaced ones are left out."""
+    jobs, unreadable = [], []
+    for folder in sorted(_job_folders(root)):
+        try:
+            stored = read_job(folder)
+        except DamagedFileError as error:
+            unreadable.append(Unreadable(folder, str(error)))
+            continue
+        jobs += [] if stored is None else [stored]
+    return jobs, unreadable
 
 
 def stored_jobs(root: Path) -> list[StoredJob]:
-    """Every job below a folder, sorted by path; replaced ones are left out."""
-    return [stored for folder in sorted(_job_folders(root)) if (stored := read_job(folder)) is not None]
+    """Every readable job below a folder, sorted by path; replaced ones are left out."""
+    return read_store(root)[0]
 
 
-def why_stale(stored: StoredJob, fingerprint: Mapping[str, Any]) -> str | None:
-    """Why what lies in a job's folder cannot be used or resumed, or None if it can."""
-    changed = changed_parts(stored.fingerprint, fingerprint)
-    if changed:
-        return f"changed since: {', '.join(changed)}"
-    if stored.status == "damaged":
-        return "its result.json or predictions.csv changed since it was finished"
-    return None
-
-
-def set_aside(folder: Path) -> Path | None:
-    """Move what a job's folder holds, its lock aside, so that the job is made anew and nothing is lost.
-
-    Returns:
-        Where it went: ``replaced/`` beside the seeds; None if there was nothing.
-    """
-    contents = [path for path in folder.iterdir() if path.name != LOCK] if folder.is_dir() else []
-    if not contents:
-        return None
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{folder.parent.name}-{folder.name}"
-    replaced = folder.parent.parent / REPLACED
-    with explained(replaced):
-        replaced.mkdir(parents=True, exist_ok=True)
-        target = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=replaced))
-        for path in contents:
-            path.rename(target / path.name)
-    return target
+def finished_jobs(folders: Iterable[Path]) -> list[StoredJob]:
+    """Of the jobs of these folders those that are done."""
+    found = []
+    for folder in folders:
+        try:
+            stored = read_job(folder)
+        except DamagedFileError:
+            continue
+        if stored is not None and stored.status == "done":
+            found.append(stored)
+    return found
 
 
 def check_store(root: Path) -> None:
@@ -128,6 +168,9 @@ def check_store(root: Path) -> None:
 
 
 def _job_folders(root: Path) -> Iterator[Path]:
-    for path in root.rglob(JOB):
-        if REPLACED not in path.relative_to(root).parts:
-            yield path.parent
+    """Folders with a ``job.json``; not looked for within jobs, stages and what was replaced."""
+    for folder, subfolders, names in os.walk(root):
+        if JOB in names:
+            yield Path(folder)
+            subfolders.clear()
+        subfolders[:] = [name for name in subfolders if name not in (REPLACED, STAGES)]

@@ -1,7 +1,8 @@
 """The process of one job: ``python -m bench.jobs.worker`` reads an order on standard input, tells events on output.
 
-The parent holds the other end of standard input: when that closes, the parent is gone and the job stops, to be resumed
-by the next run. Nothing heavy is imported before the number of threads is set.
+The parent holds the other end of standard input: when that closes, the parent is gone and the job is ended, to be
+resumed by the next run. The job itself runs in a fork (`bench.jobs.supervisor`) with an empty standard input. Nothing
+heavy is imported before the number of threads is set.
 """
 
 from __future__ import annotations
@@ -9,82 +10,162 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.files.locks import Lock
+    from bench.jobs.context import Emit
+    from bench.jobs.order import Order
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-EXIT_LOCKED, EXIT_FAILED = 3, 1
+EXIT_FAILED, EXIT_LOCKED = 1, 75
+# How long the interpreter may take to shut down once the job has ended: threads and processes of the approach's own
+# that it waits for are ended then.
+SHUTDOWN_S = 5.0
+_STDIN = 0
 
 
 def main() -> int:
-    """Run one job. Exit code 0: done or skipped; 1: failed; 3: another process holds it."""
-    text = sys.stdin.readline()
-    values = json.loads(text)
+    """Run one job. Exit code 0: done or skipped; 1: failed; 75: another process holds it."""
+    values = json.loads(_read_line(_STDIN))
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(values["threads"])
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
-    writing = threading.Lock()
+    lifeline = _take_stdin()
+    if not hasattr(os, "fork"):
+        return _without_supervisor(values, lifeline)
+    from bench.jobs.supervisor import supervise
 
-    def emit(event: str, **details: Any) -> None:
-        with writing:
-            events.write(json.dumps({"event": event, **details}) + "\n")
+    return supervise(lambda: _run_job(values), lifeline)
 
+
+def _read_line(descriptor: int) -> bytes:
+    """One line, and not a byte more: what follows is not for `sys.stdin` to keep."""
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(descriptor, 1 << 16)
+        if not part:
+            raise SystemExit("no order came on standard input: this module is started by `bench run`.")
+        line += part
+    return line
+
+
+def _take_stdin() -> int:
+    """Leave an empty standard input behind, which gives what asks for input an EOFError instead of making it wait for
+    ever. Returns a descriptor of the real one, which no program inherits."""
+    lifeline = os.dup(_STDIN)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, _STDIN)
+    os.close(nothing)
+    return lifeline
+
+
+def _without_supervisor(values: dict[str, Any], lifeline: int) -> int:
+    """Where processes cannot fork (Windows): the job ends with its parent; what it started may stay."""
+    from bench.files.processes import end_after
+
+    end_after(lambda: os.read(lifeline, 1))
+    return _run_job(values)
+
+
+def _run_job(values: dict[str, Any]) -> int:
     from bench.files.locks import Lock
+    from bench.jobs.event_pipe import EventPipe
     from bench.jobs.job import Job
     from bench.jobs.order import Order
-    from bench.jobs.store import LOCK, LOG
 
+    pipe = EventPipe(os.dup(1))
     job = Job.from_json(values.pop("job"))
     order = Order(job=job, **{**values, "store": Path(values["store"]), "cache": Path(values["cache"])})
     try:
-        lock = Lock(order.folder / LOCK)
+        lock = Lock(order.files.lock)
         if not lock.acquire():
-            emit("locked", holder=str(lock.holder()))
+            pipe.emit("locked", holder=str(lock.holder()))
             return EXIT_LOCKED
     except Exception as error:
-        emit("failed", reason=str(error))
+        pipe.emit("failed", reason=str(error))
         return EXIT_FAILED
+    process = os.getpid()
     try:
-        _redirect_output(order.folder / LOG)
-        return _run(order, emit)
+        _redirect_output(order.files.log)
+        return _execute(order, pipe.emit, lock)
     finally:
+        if os.getpid() != process:  # a fork of the approach's own that came back here
+            os._exit(EXIT_FAILED)
         lock.release()
+        _limit_shutdown()
 
 
-def _run(order: Any, emit: Any) -> int:
+def _execute(order: Order, emit: Emit, lock: Lock) -> int:
     from bench.errors import BenchError
-    from bench.files.atomic import write_json
+    from bench.files.locks import LostLockError
     from bench.jobs.execute import execute
-    from bench.jobs.store import FAILED, LOG
+    from bench.jobs.result import Failure
 
+    process = os.getpid()
     try:
-        execute(order, emit)
+        _hand_on_plugins(order)
+        execute(order, emit, renew_log=lambda: _redirect_output(order.files.log), require_lock=lock.require)
         return 0
     except BaseException as error:
         traceback.print_exc()  # into log.txt
-        expected = isinstance(error, BenchError)
-        reason = str(error) if expected else f"{type(error).__name__}: {error}"
-        if not expected:
-            reason += f" (the whole story is in {order.folder / LOG})"
+        if os.getpid() != process:
+            return EXIT_FAILED
+        reason = _asks_for_input(error) or (
+            str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+        )
+        if not isinstance(error, BenchError):
+            reason += f" (the whole story is in {order.files.log})"
         emit("failed", reason=reason, trace=traceback.format_exc())
-        write_json(order.folder / FAILED, {"schema_version": 1, "status": "failed", "reason": reason})
+        if not isinstance(error, LostLockError):  # the folder is another process's by then
+            Failure(reason=reason).write(order.files.failed)
         return EXIT_FAILED
 
 
+def _asks_for_input(error: BaseException) -> str | None:
+    """What to do about an approach that asks at the terminal, if that is what went wrong."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, EOFError) and "EOF when reading a line" in str(cause):
+            return (
+                "EOFError: it asks for input at a terminal; jobs have none. Give it the answer as a setting or an "
+                "environment variable."
+            )
+        cause = cause.__cause__
+    return None
+
+
+def _hand_on_plugins(order: Order) -> None:
+    """Let the processes that a plug-in starts import it, which is not on Python's path."""
+    if not order.job.plugins:
+        return
+    from bench import plugin_imports, plugins
+
+    paths = [Path(path).expanduser().resolve() for path in order.job.plugins]
+    found = [plugin for kind in plugins.CONTRACTS for plugin in plugins.available(kind, paths).values()]
+    plugin_imports.hand_on(
+        {f"bench.{plugin.kind}.{plugin.name}": plugin.path for plugin in found if plugin.path in paths}
+    )
+
+
 def _redirect_output(log: Path) -> None:
-    """Send whatever the approach prints, down to C libraries, to the job's log."""
+    """Send whatever the approach prints, down to C libraries and their crashes, to the job's log."""
+    import faulthandler
+
+    log.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
     for stream in (1, 2):
         os.dup2(handle, stream)
+    os.close(handle)
+    faulthandler.enable()
 
 
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(EXIT_FAILED)
+def _limit_shutdown() -> None:
+    import faulthandler
+
+    faulthandler.dump_traceback_later(SHUTDOWN_S, exit=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""How well an approach locates: its points held against the annotators', condition by condition.
+"""Localisation errors: predicted points compared with the annotators', by condition.
 
-Sagittal points are judged by slice and within the plane, as the competition's first place did; level and side by which
-true point of the study is nearest in the patient.
+Errors are measured in slices and in mm within the slice, as by the competition's first place. A point is at the wrong
+level or side if the true point of another level or side is nearer in patient space.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class ConditionLocalisation:
     """The points of one condition.
 
     Attributes:
-        true: annotators' points that could be placed.
-        found: how many of them the approach located too.
-        slices_off: distances in slices of those that lie on the series the annotator used.
-        distances_mm: of all found ones, within the plane of the annotator's slice.
-        levels: (5, 5) counts: of points meant for the row's level, to which level's true point they are nearest.
-        side_swaps: how many are nearer to the other side's true point of their level.
+        true: number of annotators' points on a readable slice.
+        found: number of these targets for which the approach predicted a point.
+        slices_off: slice errors of predicted points on the annotator's series.
+        distances_mm: distances of all predicted points within the plane of the annotator's slice.
+        levels: (5, 5) counts of points by predicted level (row) and level of the nearest true point (column).
+        side_swaps: number of points nearer to the true point of the other side.
     """
 
     true: int
@@ -43,7 +43,7 @@ class ConditionLocalisation:
 
     @property
     def same_series(self) -> int:
-        """How many lie on the series that the annotator used; slices are compared there alone."""
+        """Number of points on the annotator's series; slices are only compared there."""
         return len(self.slices_off)
 
     @property
@@ -68,7 +68,7 @@ class ConditionLocalisation:
 
     @property
     def within_one(self) -> float:
-        """Share of these on the annotator's slice or one beside it."""
+        """Share of these on the annotator's slice or the next one."""
         return self.exact + self.off_by_one
 
     @property
@@ -83,11 +83,11 @@ class ConditionLocalisation:
 
     @property
     def level_confusions(self) -> int:
-        """How many are nearest to another level's true point."""
+        """Number of points nearest to the true point of another level."""
         return int(np.sum(self.levels) - np.trace(self.levels))
 
     def document(self) -> dict[str, Any]:
-        """For JSON: what was counted, and the shares; None where there was nothing to take one of."""
+        """The counts and shares for JSON; None for a share of nothing."""
         names = ("same_series", "exact", "off_by_one", "off_by_two", "further", "within_one", "median_mm")
         values = {name: getattr(self, name) for name in (*names, "percentile_95_mm", "level_confusions")}
         whole = {name: None if np.isnan(value) else value for name, value in values.items()}
@@ -116,9 +116,9 @@ def judge_points(
     """Compare two tables of points in the format of ``train_label_coordinates.csv``.
 
     Args:
-        predicted: what the approach located.
+        predicted: the approach's points.
         true: the annotators' points; those on a series or slice that the study lacks are left out.
-        studies: the studies to judge; points of others are ignored.
+        studies: the studies to compare; points of others are ignored.
 
     Returns:
         By condition: ``spinal``, ``foraminal``, ``subarticular``.
@@ -134,7 +134,7 @@ def document(judged: Mapping[str, ConditionLocalisation]) -> dict[str, Any]:
 
 
 def pooled(documents: Sequence[Mapping[str, Any]]) -> dict[str, ConditionLocalisation]:
-    """Several jobs' documents as if their studies had been judged together."""
+    """The documents of several jobs pooled over their studies."""
     return {condition: _pool([document[condition] for document in documents]) for condition in CONDITIONS}
 
 

@@ -1,20 +1,24 @@
-"""What a score is held against: the class prior, which sees no images, and the skill between it and the noise floor."""
+"""References of a score: the class prior (no images), and the skill between class prior and noise floor."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metric.terms import FloatArray
 from bench.targets import CLASS_WEIGHTS, TARGETS
+
+if TYPE_CHECKING:  # no code of the metric: changing how a prediction is scored retrains nothing
+    from bench.metric.terms import FloatArray
 
 
 def prior_probabilities(train_grades: NDArray[np.int8]) -> FloatArray:
-    """The class prior (25, 3) that every report has as its reference.
+    """The class prior (25, 3), the reference of every report.
 
-    Per condition and level, sides pooled: class counts + 1 each, times the class weights 1, 2, 4, normalised. The
-    weights make it the best constant under the weighted loss; the + 1 keeps a class unseen in a small training set
-    from costing an infinite loss.
+    Per condition and level, with sides pooled: class counts + 1, times the class weights 1, 2, 4, normalised. The
+    weights make it the best constant prediction under the weighted loss. The + 1 keeps the loss finite for a class
+    that is absent from a small training set.
 
     Args:
         train_grades: (M, 25) grades of the training studies, -1 where there is no label.
@@ -27,5 +31,5 @@ def prior_probabilities(train_grades: NDArray[np.int8]) -> FloatArray:
 
 
 def skill(score: float, prior: float, floor: float) -> float:
-    """How much of the way from the prior (0) to the floor (1) a score has gone; NaN where the two are equal."""
+    """(prior - score) / (prior - floor): 0 at the class prior, 1 at the noise floor; NaN where the two are equal."""
     return (prior - score) / (prior - floor) if prior != floor else float("nan")

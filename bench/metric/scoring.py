@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The weighted log loss and what it is made of; lower is better.
+    """The weighted log loss and its parts; lower is better.
 
     Attributes:
         score: the mean of the parts.
@@ -29,7 +29,7 @@ class Score:
             left out of the mean.
         counts: labelled rows by condition, and studies for ``any_severe_spinal``.
         clipped: cells of scored rows that lay outside [eps, 1 - eps].
-        rows: how many rows were scored.
+        rows: number of scored rows.
     """
 
     score: float
@@ -55,13 +55,13 @@ def score(
             long format (row_id, one-hot normal_mild, moderate, severe, and sample_weight). Rows without a label are
             not scored.
         submission: ``row_id, normal_mild, moderate, severe``, one row for each of the solution's.
-        strict: refuse rows whose sum is more than 0.001 away from 1, instead of dividing them by it.
+        strict: refuse rows whose sum is more than 0.001 away from 1, instead of normalising it.
         eps: probabilities are clipped to [eps, 1 - eps].
         any_severe_weight: weight of the any-severe part in the mean; the competition has 1.
-        names: what errors call the two tables.
+        names: of the two tables in error messages.
 
     Raises:
-        DataError: a table is not what it has to be; the message names the first bad row and the cure.
+        DataError: a table has the wrong format; the message names the first bad row and the cure.
     """
     truth = parse_solution(solution, names[0])
     probabilities = align(submission, truth, names[1], strict=strict)

@@ -21,7 +21,7 @@ _STUDY_ID = r"[0-9]{1,18}"  # fits into 64 bits
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solution:
-    """The truth that a submission is held against.
+    """The labels that a submission is compared with.
 
     Attributes:
         study_ids: (N,) studies in the order of the table.
@@ -38,7 +38,7 @@ class Solution:
 
 
 def parse_solution(table: pd.DataFrame, source: str) -> Solution:
-    """Check and read a solution in either format; ``source`` is what errors call it.
+    """Check and read a solution in either format; ``source`` is its name in error messages.
 
     Raises:
         DataError: wrong columns, a study or row twice, a severity that is none of the three, labels that are not
@@ -53,11 +53,11 @@ def parse_solution(table: pd.DataFrame, source: str) -> Solution:
     else:
         there = ", ".join(map(str, table.columns[:8]))
         raise DataError(
-            f"{source}: neither a study_id nor a row_id column; there is: {there}. Give a train.csv, or a table with "
-            "row_id, normal_mild, moderate, severe and sample_weight."
+            f"{source}: neither a study_id nor a row_id column; the columns are: {there}. "
+            "Give a train.csv, or a table with row_id, normal_mild, moderate, severe and sample_weight."
         )
     if not (solution.grades >= 0).any():
-        raise DataError(f"{source}: no row has a label, so there is nothing to score. Give a table with labels.")
+        raise DataError(f"{source}: no row has a label, so nothing can be scored. Give a table with labels.")
     if not solution.weights.any():
         raise DataError(f"{source}: sample_weight is 0 in every labelled row. Give some of them a weight above 0.")
     return solution
@@ -66,7 +66,7 @@ def parse_solution(table: pd.DataFrame, source: str) -> Solution:
 def _parse_wide(table: pd.DataFrame, source: str) -> Solution:
     require_columns(source, table, TARGET_NAMES, "Give all 25 target columns, as the competition's train.csv has them.")
     names = as_ids(as_text(table["study_id"]))
-    refuse(source, ~names.str.fullmatch(_STUDY_ID).to_numpy(bool), names, "study_id is no number", "Correct it.")
+    refuse(source, ~names.str.fullmatch(_STUDY_ID).to_numpy(bool), names, "study_id is not a number", "Correct it.")
     refuse_duplicates(source, names)
     study_ids = names.astype(np.int64)
 
@@ -100,7 +100,11 @@ def _parse_long(table: pd.DataFrame, source: str) -> Solution:
     unlabelled = empty.all(axis=1) | (labels == 0).all(axis=1)
     one_hot = np.isin(labels, (0, 1)).all(axis=1) & (labels.sum(axis=1) == 1)
     refuse(
-        source, ~(one_hot | unlabelled), names, "labels are not one-hot", "Put 1 in one of the three, 0 in the rest."
+        source,
+        ~(one_hot | unlabelled),
+        names,
+        "labels are not one-hot",
+        "Put 1 in one column and 0 in the others.",
     )
     weight = as_numbers(table["sample_weight"])
     refuse(
@@ -119,7 +123,7 @@ def _parse_long(table: pd.DataFrame, source: str) -> Solution:
 
 
 def _locate(names: pd.Series, source: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The study id (rows,) and the target's index (rows,) that each row_id stands for."""
+    """The study id (rows,) and the target's index (rows,) of each row_id."""
     split = names.str.extract(rf"^({_STUDY_ID})_(.+)$")
     target = split[1].map(TARGET_INDEX)
     cure = f"It must be the study's number, an underscore and one of the 25 target names, such as 7_{TARGET_NAMES[0]}."

@@ -31,14 +31,14 @@ def align(table: pd.DataFrame, solution: Solution, source: str, *, strict: bool 
     """(N, 25, 3) probabilities as submitted, in the solution's order; NaN where the solution has no row.
 
     Raises:
-        DataError: wrong columns; a row missing, too many or twice; a cell that is empty, no number, infinite or
-            negative; under ``strict`` also a row whose sum is more than 0.001 away from 1.
+        DataError: wrong columns; a missing, additional or duplicate row; a cell that is empty, not a number, infinite
+            or negative; under ``strict`` also a row whose sum is more than 0.001 away from 1.
     """
     cure = f"The header must be {SUBMISSION_FORMAT}."
     require_columns(source, table, ("row_id", *PROBABILITY_COLUMNS), cure)
     extra = [column for column in table.columns if column not in ("row_id", *PROBABILITY_COLUMNS)]
     if extra:
-        raise DataError(f"{source}: column {extra[0]!r} does not belong there ({len(extra)} such). {cure}")
+        raise DataError(f"{source}: column {extra[0]!r} is not expected ({len(extra)} such). {cure}")
     names = as_ids(as_text(table["row_id"])).rename("row_id")
     refuse_duplicates(source, names)
     position = _positions(names, solution, source)
@@ -46,14 +46,14 @@ def align(table: pd.DataFrame, solution: Solution, source: str, *, strict: bool 
     if strict:
         away = np.abs(values.sum(axis=1) - 1) > TOLERANCE
         what = f"probabilities do not sum to 1 (within {TOLERANCE})"
-        refuse(source, away, names, what, "Divide each row by its sum, or leave --strict out.")
+        refuse(source, away, names, what, "Divide each row by its sum, or omit --strict.")
     aligned = np.full((solution.expected.size, len(PROBABILITY_COLUMNS)), np.nan)
     aligned[position] = values
     return aligned.reshape(*solution.expected.shape, len(PROBABILITY_COLUMNS))
 
 
 def _positions(names: pd.Series, solution: Solution, source: str) -> NDArray[np.int64]:
-    """(rows,) where each submitted row stands in the solution's flattened (N, 25)."""
+    """(rows,) position of each submitted row in the solution's flattened (N, 25)."""
     import pandas as pd
 
     wanted = np.flatnonzero(solution.expected)
@@ -65,8 +65,8 @@ def _positions(names: pd.Series, solution: Solution, source: str) -> NDArray[np.
         source,
         found < 0,
         names,
-        "row that the solution does not have",
-        "Remove it, or name the solution that it belongs to (there, a row without a label has empty cells).",
+        "row that is not in the solution",
+        "Remove it, or pass the matching solution (in which rows without a label have empty cells).",
     )
     missing = np.ones(len(expected), dtype=bool)
     missing[found] = False
@@ -81,7 +81,7 @@ def _values(table: pd.DataFrame, names: pd.Series, source: str) -> NDArray[np.fl
     empty = texts.apply(lambda column: column.str.lower().isin(("", "nan", "na", "none", "null"))).to_numpy()
     cure = "Every row needs three finite numbers of at least 0."
     refuse(source, empty.any(axis=1), names, "empty cell or NaN", cure)
-    refuse(source, np.isnan(values).any(axis=1), names, "cell that is no number", cure)
+    refuse(source, np.isnan(values).any(axis=1), names, "cell that is not a number", cure)
     refuse(source, np.isinf(values).any(axis=1), names, "infinite value", cure)
     refuse(source, (values < 0).any(axis=1), names, "negative value", cure)
     return values

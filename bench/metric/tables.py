@@ -1,4 +1,4 @@
-"""Reading the metric's CSV files, and the one way in which their faults are reported."""
+"""Reading the metric's CSV files and reporting their faults."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SUBMISSION_FORMAT = "row_id,normal_mild,moderate,severe"
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A CSV file as text cells, empty ones as ``""``, so that later checks can quote what the file says.
+    """A CSV file as text cells, empty ones as ``""``, so that error messages can quote the file.
 
     Raises:
         UsageError: there is no such file.
-        DataError: it is empty, has a header alone, or is not a CSV file in UTF-8.
+        DataError: it is empty, has only a header, or is not a CSV file in UTF-8.
     """
     import pandas as pd
 
@@ -34,11 +34,11 @@ def read_csv(path: Path) -> pd.DataFrame:
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
         raise DataError(f"{path}: not a CSV file in UTF-8 ({str(error).strip()}). Save it as plain CSV.") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}). Check the rights to it.") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from None
     if table.empty:
         raise DataError(f"{path}: the file has a header but no rows. It needs at least one.")
     if not isinstance(table.index, pd.RangeIndex):
-        raise DataError(f"{path}: rows have more cells than the header has names. Write one cell a column.")
+        raise DataError(f"{path}: rows have more cells than the header has names. Write one cell per column.")
     return table
 
 
@@ -53,7 +53,7 @@ def as_ids(names: pd.Series) -> pd.Series:
 
 
 def as_numbers(column: pd.Series) -> NDArray[np.float64]:
-    """A column as floats, NaN where a cell is empty or no number."""
+    """A column as floats, NaN where a cell is empty or not a number."""
     import pandas as pd
 
     return pd.to_numeric(as_text(column), errors="coerce").to_numpy(dtype=np.float64)
@@ -74,14 +74,14 @@ def refuse_duplicates(source: str, names: pd.Series) -> None:
 
 
 def require_columns(source: str, table: pd.DataFrame, columns: tuple[str, ...], cure: str) -> None:
-    """Raise a DataError if a column is absent or stands there twice."""
+    """Raise a DataError if a column is absent or occurs twice."""
     absent = [column for column in columns if column not in table.columns]
     if absent:
         there = ", ".join(map(str, table.columns[:8])) or "none"
         more = f" and {len(table.columns) - 8} more" if len(table.columns) > 8 else ""
         raise DataError(
-            f"{source}: column {absent[0]!r} is missing ({len(absent)} such); there is: {there}{more}. {cure}"
+            f"{source}: column {absent[0]!r} is missing ({len(absent)} such); the columns are: {there}{more}. {cure}"
         )
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
-        raise DataError(f"{source}: column {twice[0]!r} stands there twice. Keep one of them.")
+        raise DataError(f"{source}: column {twice[0]!r} occurs twice. Keep one of them.")

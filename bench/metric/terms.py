@@ -23,7 +23,7 @@ _SPINAL = np.array([target.condition == "spinal" for target in TARGETS])  # (25,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyTerms:
-    """What each study adds to each part's weighted loss, in the order of `PARTS`.
+    """Each study's contribution to the weighted loss of each part, in the order of `PARTS`.
 
     Attributes:
         numerators: (N, 4) sums of weight times loss over the study's labelled rows.
@@ -54,14 +54,14 @@ def study_terms(
     weights: FloatArray | None = None,
     eps: float = EPS,
 ) -> StudyTerms:
-    """Split the metric into what each study contributes.
+    """The contribution of each study to the metric.
 
     Rows are clipped to [eps, 1 - eps] and then divided by their sum; the any-severe term takes the severe
-    probabilities as they were submitted, clipped alone.
+    probabilities as submitted, clipped but not normalised.
 
     Args:
         grades: (N, 25) grades 0, 1, 2 in the order of `bench.targets.TARGETS`, -1 where there is no label: such rows
-            count nowhere, not even in the any-severe term.
+            are not scored, not even in the any-severe term.
         probabilities: (N, 25, 3) as submitted; anything, even NaN, where there is no label.
         weights: (N, 25) sample weights; by default 1, 2, 4 by grade.
         eps: see `EPS`.
@@ -73,7 +73,7 @@ def study_terms(
     labelled = grades >= 0
     submitted = np.where(labelled[..., None], np.asarray(probabilities, dtype=np.float64), 1 / 3)
     if not (np.isfinite(submitted).all() and (submitted >= 0).all()):
-        raise DataError("probabilities of labelled rows must be finite and not negative; check what predicted them.")
+        raise DataError("probabilities of labelled rows must be finite and not negative; check the approach.")
     weight = np.where(labelled, class_weights(grades) if weights is None else weights, 0.0)  # (N, 25)
 
     clipped = np.clip(submitted, eps, 1 - eps)

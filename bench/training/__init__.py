@@ -1,1 +1,1 @@
-"""What any torch approach can use: backbones, crops, losses, the training loop and checkpoints."""
+"""What any torch approach can use: backbones, heads, crops and stacks, augmentation, losses, the training loop."""

@@ -1,4 +1,4 @@
-"""Where stage 2 looked, as a table: the attention of every slice of every bag."""
+"""Attention as a table: the weight that a model gave to every slice that it was shown for a target."""
 
 from __future__ import annotations
 
@@ -16,36 +16,53 @@ from bench.training.crops import BLANK
 COLUMNS = ("row_id", "series_id", "instance_number", "weight")
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Where the networks looked: the slices (N, 25, S) of one stream's bags and their mean attention (N, 25, S)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SliceAttention:
+    """The slices that a model was shown for each target of N studies, and its attention weights.
 
-    series: NDArray[np.int64]  # (N, 25), BLANK where the bag is blank
+    Attributes:
+        series: (N, 25, S) series ids, `BLANK` where no slice was shown.
+        slices: (N, 25, S) indices of the slices in anatomical order.
+        weights: (N, 25, S) attention weights; several networks' may be added up, see `attention_table`.
+    """
+
+    series: NDArray[np.int64]
     slices: NDArray[np.int64]
     weights: NDArray[np.float64]
 
+    @classmethod
+    def empty(cls, studies: int, slices: int) -> SliceAttention:
+        """No slice shown yet; room for ``slices`` per target."""
+        shape = (studies, len(TARGETS), slices)
+        return cls(np.full(shape, BLANK), np.full(shape, BLANK), np.zeros(shape))
 
-def empty_look(studies: int, bag: int) -> Look:
-    """Nothing looked at yet."""
-    shape = (studies, len(TARGETS))
-    return Look(np.full(shape, BLANK), np.full((*shape, bag), BLANK), np.zeros((*shape, bag)))
+    def set(
+        self,
+        rows: NDArray[np.int64],
+        targets: Sequence[int] | NDArray[np.int64],
+        series: NDArray[np.int64],
+        slices: NDArray[np.int64],
+        weights: NDArray[np.float64],
+    ) -> None:
+        """Put the slices and weights (R * T, S) of some studies' targets; series (R * T,) or (R * T, S)."""
+        place = np.ix_(rows, np.asarray(targets))
+        shape = len(rows), len(targets), -1
+        self.series[place] = series.reshape(shape)
+        self.slices[place] = slices.reshape(shape)
+        self.weights[place] = weights.reshape(shape)
 
 
-def evidence_table(studies: Sequence[Study], looks: Sequence[Look]) -> pd.DataFrame:
-    """``row_id, series_id, instance_number, weight``; the weights of a row_id over all its streams sum to 1.
+def attention_table(studies: Sequence[Study], shown: Sequence[SliceAttention]) -> pd.DataFrame:
+    """``row_id, series_id, instance_number, weight``; the weights of a row_id over everything shown sum to 1.
 
-    A slice that stands in a bag several times, at the end of a series, has its weights added.
+    A slice that was shown several times, such as one repeated at the end of a series, has its weights added.
     """
     weights: dict[tuple[int, int, int, int], float] = {}
-    for look in looks:
-        for row in range(len(studies)):
-            for target in range(len(TARGETS)):
-                series_id = int(look.series[row, target])
-                if series_id == BLANK:
-                    continue
-                for index, weight in zip(look.slices[row, target], look.weights[row, target], strict=True):
-                    key = (row, target, series_id, int(index))
-                    weights[key] = weights.get(key, 0.0) + float(weight)
+    for one in shown:
+        for row, target, place in np.argwhere(one.series != BLANK):
+            series_id, index = int(one.series[row, target, place]), int(one.slices[row, target, place])
+            key = (int(row), int(target), series_id, index)
+            weights[key] = weights.get(key, 0.0) + float(one.weights[row, target, place])
     totals: dict[tuple[int, int], float] = {}
     for (row, target, _, _), weight in weights.items():
         totals[row, target] = totals.get((row, target), 0.0) + weight

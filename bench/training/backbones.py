@@ -82,7 +82,7 @@ def require_name(name: str) -> None:
         tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{network}.*")]
         if tag not in tags:
             raise UsageError(
-                f"timm knows no weights {tag!r} of {network}.{_guess(tag, tags)} There is: {', '.join(tags)}."
+                f"timm knows no weights {tag!r} of {network}.{_guess(tag, tags)} Available: {', '.join(tags)}."
             )
 
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.imaging.study import Series
 from bench.imaging.volumes import Volumes
 
 BLANK = -1
@@ -55,6 +56,28 @@ class Crops:
         )
 
 
+def neighbour_crops(
+    series: Sequence[Series],
+    slices: Sequence[int],
+    matrices: NDArray[np.float64],
+    neighbours: int,
+    reverse: Sequence[bool],
+) -> Crops:
+    """Slices, each with its neighbours on either side: crops of 2 * ``neighbours`` + 1 slices.
+
+    Args:
+        series, slices: (B,) each the slice in the middle.
+        matrices: (B, 2, 3) maps, see `Crops`.
+        neighbours: on each side; beyond the end of a series its last slice repeats.
+        reverse: (B,) whether the neighbours are taken against anatomical order.
+    """
+    offsets = np.arange(-neighbours, neighbours + 1)
+    steps = np.where(reverse, -1, 1)
+    last = np.array([len(one) - 1 for one in series])
+    indices = np.clip(np.asarray(slices)[:, None] + steps[:, None] * offsets, 0, last[:, None])
+    return Crops(np.array([one.series_id for one in series]), indices, matrices)
+
+
 class CropReader:
     """Reads crops of one output size (H, W) as float images in 0..1 (1st to 99th percentile of each slice).
 
@@ -62,7 +85,7 @@ class CropReader:
         volumes: where the pixels come from.
         size: (H, W).
         device: where the images go; pixels are moved there as they are, and mapped there.
-        keep_mb: memory for area-averaged series, for crops that show most of a series again and again.
+        keep_mb: memory for area-averaged series; useful where most of a series is read again and again.
     """
 
     def __init__(self, volumes: Volumes, size: tuple[int, int], device: str = "cpu", *, keep_mb: int = 0) -> None:

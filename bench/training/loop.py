@@ -5,50 +5,35 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from bench.approach import Config, Context
-from bench.errors import BenchError
+from bench.approach import Context
+from bench.errors import BenchError, UsageError
+from bench.training.averaging import MovingAverage
 from bench.training.checkpoints import Training, load_training, save_training
-from bench.training.precision import autocast, loss_scaler, settle
+from bench.training.early_stopping import Monitor
+from bench.training.objectives import Learner, Objective, make_learners
+from bench.training.parameter_groups import GroupOf
+from bench.training.precision import autocast, settle
+from bench.training.schedule import Schedule, learning_rate
+
+__all__ = ["Batches", "Objective", "Schedule", "learning_rate", "train", "train_objectives"]
 
 Batch = TypeVar("Batch", covariant=True)
 Learnt = TypeVar("Learnt")
-
-
-class Schedule(Config):
-    """How long and how fast a network learns.
-
-    Attributes:
-        epochs: passes over the training data.
-        batch_size: samples (images, bags or studies, as the network has it) a step.
-        learning_rate: AdamW's at its peak; cosine from there to 0.
-        weight_decay: on weight matrices and kernels; biases and norms have none.
-        warmup: share of all steps in which the rate climbs linearly from 0.
-        accumulate: batches whose gradients are averaged before the optimizer steps.
-        clip: largest norm of the gradient.
-        average: decay of an exponential moving average of the weights that replaces them in the end; 0 for none.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    accumulate: int = 1
-    clip: float = 1.0
-    average: float = 0.0
+Validate = Callable[[nn.Module], Mapping[str, float]]
+BeforeEpoch = Callable[[int, Sequence[Mapping[str, float]]], None]
 
 
 class Batches(Protocol[Batch]):
     """Training data: the same epoch number gives the same batches, so that a resumed training repeats them."""
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch; may change from one epoch to the next, before the epoch begins."""
 
     def epoch(self, number: int) -> Iterator[tuple[Batch, int]]:
         """The batches of an epoch counted from 1, each with the number of images in it."""
@@ -63,67 +48,111 @@ def train(
     *,
     stage: str,
     precision: str | None = None,
+    group_of: GroupOf | None = None,
+    validate: Validate | None = None,
+    before_epoch: BeforeEpoch | None = None,
+) -> nn.Module:
+    """Train a network on one loss; `train_objectives` describes the arguments and what happens."""
+    return train_objectives(
+        model,
+        batches,
+        [Objective("", loss, group_of=group_of)],
+        schedule,
+        context,
+        stage=stage,
+        precision=precision,
+        validate=validate,
+        before_epoch=before_epoch,
+    )
+
+
+def train_objectives(
+    model: nn.Module,
+    batches: Batches[Any],
+    objectives: Sequence[Objective],
+    schedule: Schedule,
+    context: Context,
+    *,
+    stage: str,
+    precision: str | None = None,
+    validate: Validate | None = None,
+    before_epoch: BeforeEpoch | None = None,
 ) -> nn.Module:
     """Train a network; after a kill, go on from the last whole epoch with the same result.
 
     Args:
         model: moved to the context's device and returned in evaluation mode.
         batches: the data.
-        loss: called under autocast; the entry ``loss`` of what it returns is minimised, the others are told.
+        objectives: losses, each with its own parameters and optimizer. They are called in turn on the same batch, so
+            that an earlier one may leave in the batch, detached, what a later one reads.
         schedule: epochs, learning rate and so on.
         context: seed, device, progress, and the folder for checkpoints.
-        stage: the name under which progress is told and the checkpoint is kept. Unique within a job.
+        stage: the name under which progress is reported and the checkpoint is kept. Unique within a job.
         precision: other than the context's, for networks that gain nothing from it.
+        validate: called after every epoch with the network in evaluation mode, without gradients, under autocast, and
+            with the averaged weights where there are any; what it returns may stop the training, choose the best epoch
+            and lower the rate. Split what it validates on from the training studies (`Context.inner_folds`).
+        before_epoch: called before an epoch's batches with the epoch's number and the values of all epochs before:
+            losses by name, and what was validated as ``validation.name``. For curricula, sizes that grow and parameters
+            to freeze. It is not called for epochs that a resumed training has done: whatever it sets must follow from
+            these two.
+
+    Raises:
+        BenchError: the training diverged, or an objective's parameters do not fit.
+        UsageError: the schedule needs a validation step and there is none, or names parameters that do not exist.
     """
     precision = precision or context.precision
     torch.manual_seed(context.seed(stage))
     model = settle(model, context.device).train()
-    weights = list(model.parameters())  # looked up once: it takes some percent of a short step
-    optimizer = torch.optim.AdamW(_parameter_groups(model, schedule.weight_decay), fused=True)
-    scaler = loss_scaler(context.device, precision)
-    current = _floats(model) if schedule.average else {}  # these very tensors: every step changes them in place
-    average = {name: tensor.clone() for name, tensor in current.items()}
-    state = Training(model, optimizer, average, scaler)
+    learners = make_learners(model, objectives, schedule, device=context.device, precision=precision)
+    average = MovingAverage(model, schedule.average)
+    monitor = None if schedule.early_stopping is None else Monitor(schedule.early_stopping)
+    keep_best = schedule.early_stopping is not None and schedule.early_stopping.restore_best
+    state = _state(model, learners, average, monitor)
+    _require_validation(schedule, learners, validate)
     checkpoint = context.resume / f"{stage}.safetensors"
-    fingerprint = json.dumps([schedule.model_dump(), len(batches), context.seed(stage)])
-    steps = math.ceil(len(batches) / schedule.accumulate)
+    fingerprint = _fingerprint(schedule, learners, len(batches), context.seed(stage), precision)
 
     done = load_training(checkpoint, state, fingerprint=fingerprint)
     for epoch in range(done + 1, schedule.epochs + 1):
+        if monitor is not None and monitor.exhausted:
+            break
+        model.train()
+        for learner in learners:
+            learner.begin(epoch)
+        if before_epoch is not None:
+            before_epoch(epoch, tuple(state.past))
+        count, steps = len(batches), math.ceil(len(batches) / schedule.accumulate)
         sums: dict[str, Tensor] = {}
         images, started = 0, time.perf_counter()
-        for index, (batch, count) in enumerate(batches.epoch(epoch)):
-            with autocast(context.device, precision):
-                losses = loss(model, batch)
-            group = min(schedule.accumulate, len(batches) - index // schedule.accumulate * schedule.accumulate)
-            scaler.scale(losses["loss"] / group).backward()
-            images += count
-            for name, value in losses.items():
-                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
-            if (index + 1) % schedule.accumulate and index + 1 < len(batches):
-                continue
+        for index, (batch, size) in enumerate(batches.epoch(epoch)):
+            step = index // schedule.accumulate
+            together = min(schedule.accumulate, count - step * schedule.accumulate)
+            complete = (index + 1) % schedule.accumulate == 0 or index + 1 == count
+            for learner in learners:
+                losses = learner.backward(batch, together)
+                for name, value in losses.items():
+                    key = learner.label(name)
+                    sums[key] = sums[key] + value if key in sums else value
+                if complete:
+                    learner.step(epoch, step, steps, schedule.epochs)
+            images += size
+            if complete:
+                average.follow((epoch - 1) * steps + step)
+                if index + 1 < count:
+                    context.progress(stage, epoch=epoch, epochs=schedule.epochs, step=step + 1, steps=steps)
+        means = {name: float(value) / count for name, value in sums.items()}
+        speed = images / (time.perf_counter() - started)
+        _require_finite(means, learners, stage, epoch)
 
-            step = (epoch - 1) * steps + index // schedule.accumulate
-            rate = learning_rate(step, schedule.epochs * steps, schedule)
-            for parameters in optimizer.param_groups:
-                parameters["lr"] = rate
-            scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(weights, schedule.clip)
-            scaler.step(optimizer)
-            scaler.update()
-            optimizer.zero_grad(set_to_none=True)
-            _follow(average, current, schedule.average, step)
-            if index + 1 < len(batches):
-                context.progress(
-                    stage, epoch=epoch, epochs=schedule.epochs, step=index // schedule.accumulate + 1, steps=steps
-                )
-
-        means = {name: float(value) / len(batches) for name, value in sums.items()}
-        if not math.isfinite(means["loss"]):
-            raise BenchError(
-                f"training of {stage!r} diverged in epoch {epoch}: its loss is {means['loss']}. "
-                f"Lower its learning_rate (now {schedule.learning_rate}) or train in fp32."
-            )
+        if validate is not None:
+            values = _validate(validate, model, average, context.device, precision)
+            means |= {f"validation.{name}": value for name, value in values.items()}
+            if monitor is not None and monitor.update(values, epoch) and keep_best:
+                state.best.update(average.snapshot())
+            for learner in learners:
+                learner.validated(values, epoch)
+        state.past.append(means)
         save_training(checkpoint, state, epoch=epoch, fingerprint=fingerprint)
         context.progress(
             stage,
@@ -132,39 +161,62 @@ def train(
             step=steps,
             steps=steps,
             losses=means,
-            learning_rate=rate,
-            images_per_second=images / (time.perf_counter() - started),
+            learning_rate=learners[0].rate,
+            images_per_second=speed,
         )
-    if average:
-        model.load_state_dict(average, strict=False)
+    if state.best:
+        model.load_state_dict(state.best)
+    else:
+        average.apply()
     return model.eval()
 
 
-def learning_rate(step: int, steps: int, schedule: Schedule) -> float:
-    """The rate of a step counted from 0: linear warm-up, then a cosine that would reach 0 one step after the last."""
-    warmup = max(1, round(schedule.warmup * steps))
-    if step < warmup:
-        return schedule.learning_rate * (step + 1) / warmup
-    share = (step - warmup) / max(1, steps - warmup)
-    return schedule.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+def _state(model: nn.Module, learners: Sequence[Learner], average: MovingAverage, monitor: Monitor | None) -> Training:
+    """What a checkpoint keeps."""
+    plateaus = {f"plateau{number}": learner.plateau for number, learner in enumerate(learners) if learner.plateau}
+    return Training(
+        model,
+        [learner.optimizer for learner in learners],
+        [learner.scaler for learner in learners],
+        average.weights,
+        watchers=plateaus if monitor is None else {"early_stopping": monitor, **plateaus},
+    )
 
 
-def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [parameter for parameter in parameters if parameter.ndim > 1], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
+def _fingerprint(schedule: Schedule, learners: Sequence[Learner], batches: int, seed: int, precision: str) -> str:
+    """What a checkpoint must agree in to be taken up."""
+    objectives = [
+        [learner.objective.name, list(learner.objective.parts), learner.config.model_dump()] for learner in learners
     ]
+    about = {"schedule": schedule.model_dump(), "objectives": objectives, "batches": batches, "seed": seed}
+    return json.dumps({**about, "precision": precision}, sort_keys=True)
 
 
-def _floats(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+def _require_validation(schedule: Schedule, learners: Sequence[Learner], validate: Validate | None) -> None:
+    needing = ["early_stopping"] if schedule.early_stopping is not None else []
+    needing += ["decay = 'plateau'"] if any(learner.plateau for learner in learners) else []
+    if needing and validate is None:
+        raise UsageError(
+            f"the schedule's {' and '.join(needing)} needs a validation step, and this network has none. "
+            "Leave it out, or hold out training studies and pass validate."
+        )
 
 
-def _follow(average: dict[str, Tensor], current: dict[str, Tensor], decay: float, step: int) -> None:
-    """Move the averaged weights towards the model's, faster in the beginning."""
-    if not average:
-        return
-    decay = min(decay, (1 + step) / (10 + step))
-    with torch.no_grad():
-        torch._foreach_lerp_(list(average.values()), list(current.values()), 1 - decay)
+def _require_finite(means: Mapping[str, float], learners: Sequence[Learner], stage: str, epoch: int) -> None:
+    for learner in learners:
+        name = learner.label("loss")
+        if not math.isfinite(means[name]):
+            raise BenchError(
+                f"training of {stage!r} diverged in epoch {epoch}: its {name} is {means[name]}. "
+                f"Lower its learning_rate (now {learner.config.learning_rate}) or train in fp32."
+            )
+
+
+@torch.no_grad()
+def _validate(
+    validate: Validate, model: nn.Module, average: MovingAverage, device: str, precision: str
+) -> Mapping[str, float]:
+    """The validation values of the weights that training would return now."""
+    model.eval()
+    with average.applied(), autocast(device, precision):
+        return {name: float(value) for name, value in validate(model).items()}

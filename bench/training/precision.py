@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
@@ -12,11 +12,27 @@ from bench.errors import unknown
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def autocast(device: str, precision: str) -> AbstractContextManager[object]:
-    """The autocast region for ``fp32`` (none), ``bf16`` or ``fp16`` on a torch device such as ``cuda:0``."""
+def autocast(device: str | torch.device, precision: str) -> AbstractContextManager[object]:
+    """The autocast region for ``fp32`` (none), ``bf16`` or ``fp16`` on a torch device such as ``cuda:0``.
+
+    The meta device computes nothing and knows no autocast: there the region does nothing.
+    """
     if precision not in _TYPES:
         raise unknown("precision", precision, _TYPES)
-    return torch.autocast(torch.device(device).type, dtype=_TYPES[precision], enabled=precision != "fp32")
+    kind = torch.device(device).type
+    if kind == "meta":
+        return nullcontext()
+    return torch.autocast(kind, dtype=_TYPES[precision], enabled=precision != "fp32")
+
+
+def float32(device: str | torch.device) -> AbstractContextManager[object]:
+    """A region without autocast, for what bf16 or fp16 is too coarse for: coordinates, small recurrent parts, losses.
+
+    bf16 tells 256 steps apart between 0.5 and 1: a coordinate on 512 pixels would be rounded to 2. What comes out of an
+    autocast region is still coarse: turn it into float32 (``x.float()``) before computing with it here.
+    """
+    kind = torch.device(device).type
+    return nullcontext() if kind == "meta" else torch.autocast(kind, enabled=False)
 
 
 def loss_scaler(device: str, precision: str) -> torch.amp.GradScaler:

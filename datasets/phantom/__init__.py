@@ -1,4 +1,4 @@
-"""Made-up lumbar spine studies in the competition's layout, with the exact probability of every label."""
+"""Generated lumbar spine studies in the competition's layout, with the true probability of every label."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ __all__ = ["DEFAULT_SEED", "PRESETS", "VERSION", "Phantom", "build"]
 
 
 class Phantom(DataSet):
-    """Made-up patients; built on first use. ``phantom:small:7`` is preset ``small`` with seed 7."""
+    """Generated lumbar spine MRI, built on first use. ``phantom:small:7`` is preset ``small`` with seed 7."""
 
     presets = tuple(PRESETS)
+    caveat = "phantom; ranks approaches on this phantom, not on patients"
 
     def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
-        """The folder of a preset and seed under ``cache``, built now if it is not there; or ``data`` itself."""
+        """The folder of a preset and seed in ``cache``, built if absent; or ``data`` itself."""
         size, seed = parse_preset(preset)
         if data is not None:
             if not data.is_dir():
-                raise UsageError(f"there is no folder {data}: build one with `bench data build phantom -o {data}`.")
+                raise UsageError(f"{data}: no such folder. Build it with `bench data build phantom -o {data}`.")
             if read_manifest(data) is None:
-                raise DataError(f"{data} holds no phantom: build one, or name the data set that it holds.")
+                raise DataError(f"{data} is not a phantom. Build one, or pass the right --dataset for this folder.")
             return data
         folder = cache / "phantom" / f"{size.name}-seed{seed}-v{VERSION}"
         wanted = {"version": VERSION, "seed": seed, "preset": size.name, "studies": size.studies}
@@ -63,7 +64,7 @@ class Phantom(DataSet):
         )
 
     def expected_gigabytes(self, preset: str | None, studies: int | None) -> float | None:
-        """From the mean size of a study of the preset."""
+        """The size in GB, from the mean size of a study of the preset."""
         size, _ = parse_preset(preset)
         return size.megabytes * (size.studies if studies is None else studies) / 1000
 

@@ -1,4 +1,4 @@
-"""How a study is scanned: which series there are, how their slices are numbered, and with what sequence."""
+"""The acquisition of a study: its series, their sequences, and the numbering of slices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OTHER_T2_GEOMETRY = 0.25  # T2 planned apart from T1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeriesPlan:
-    """One series before it is painted."""
+    """One series before its pixels are generated."""
 
     series_id: int
     description: str
@@ -76,7 +76,7 @@ def plan_study(seed: int, index: int, patient: Patient, preset: Preset, out_of_v
 
 
 def _series_count(description: str, random: np.random.Generator) -> int:
-    """How many series of a kind a study has, drawn from the real counts."""
+    """The number of series of a kind, drawn from the real counts."""
     counts = label_statistics()["series_per_study"][description]
     numbers, weights = [int(number) for number in counts], np.array([*counts.values()], dtype=float)
     return int(random.choice(numbers, p=weights / weights.sum()))

@@ -1,4 +1,4 @@
-"""A patient as smooth shapes, painted onto a canvas from the outside in: body, bones, discs, canal, nerves."""
+"""The anatomy as smooth shapes, painted onto a canvas from the outside in: body, bones, discs, canal, nerves."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .tissue import Sequence
 
 
 def paint_background(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
-    """What is large and smooth: the trunk, its organs, muscles and vessels."""
+    """Paint the trunk, its organs, muscles and vessels."""
     paint_trunk(canvas, patient, sequence)
 
 
 def paint_spine(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
-    """The spine and what it holds, over a painted background."""
+    """Paint the spine, the canal and the nerves over the background."""
     paint_canal(canvas, patient, sequence)
     paint_foramina(canvas, patient, sequence)
     paint_posterior(canvas, patient, sequence)

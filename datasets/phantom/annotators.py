@@ -1,4 +1,4 @@
-"""Points as annotators set them: near the narrowed place, on the slice they chose, a click's scatter away."""
+"""Points as annotators set them: near the stenosis, on the slice they chose, with a random click error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slice:
-    """One slice of a plan, with what is needed to set a point on it."""
+    """One slice of a plan, with the geometry for setting a point on it."""
 
     series_id: int
     instance_number: int
@@ -76,12 +76,12 @@ def annotate(seed: int, index: int, patient: Patient, severities: Severities, pl
 
 
 def slices_off(patient: Patient, points: list[Point], plans: list[SeriesPlan]) -> dict[str, list[int]]:
-    """By condition, how many slices each point lies from its series' slice nearest to the true place."""
+    """By condition, the slice error of each point: slices between it and the one nearest to the true position."""
     off: dict[str, list[int]] = {}
     for point in points:
         series = [one for one in _slices(plans, point.target.point_series) if one.series_id == point.series_id]
         numbers = [one.instance_number for one in series]
-        if point.instance_number in numbers:  # habits misplace points
+        if point.instance_number in numbers:  # edge cases misplace points
             nearest = _nearest(series, true_point(patient, point.target))
             off.setdefault(point.target.condition, []).append(abs(numbers.index(point.instance_number) - nearest))
     return off

@@ -99,7 +99,7 @@ def paint_posterior(canvas: Canvas, patient: Patient, sequence: Sequence) -> Non
 
 
 def paint_joints(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
-    """Facet joints: two processes and the bright line of the joint between them, larger where the level is worn."""
+    """Facet joints: two processes and the bright joint line between them, larger where the level is degenerated."""
     marrow, cortex = sequence.signal("marrow"), sequence.signal("cortex")
     for level in range(-1, 5):
         disc = patient.spine.level(level)

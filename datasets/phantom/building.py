@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 from bench.dataset import Progress
-from bench.errors import DataError, UsageError
+from bench.errors import BenchError, DataError, UsageError
 from bench.files.locks import Lock
+from bench.imaging.workers import Failure, run_isolated
 
 from .files import write_study
 from .presets import VERSION, Preset, parse_preset
@@ -21,6 +20,7 @@ from .tables import StudyRows, plan, rows_of, write_json, write_tables
 
 MANIFEST = "phantom.json"
 _MOST_STUDIES = 10_000  # ids are unique up to here
+_STUDY_LIMIT_S = 1800.0  # a study takes seconds
 
 
 def build(
@@ -125,32 +125,39 @@ def _tables(folder: Path, preset: Preset, seed: int, count: int, progress: Progr
 def _images(folder: Path, preset: Preset, seed: int, rows: list[StudyRows], jobs: int, progress: Progress) -> None:
     images = folder / "train_images"
     images.mkdir(exist_ok=True)
-    for unfinished in images.glob(".*"):  # of a builder that was killed
-        shutil.rmtree(unfinished)
+    _clear_unfinished(images)  # of a builder that was killed
     missing = [index for index, row in enumerate(rows) if not (images / str(row.study_id)).is_dir()]
     done = len(rows) - len(missing)
     progress("building phantom studies", done, len(rows))
     tasks = [(images, preset.name, seed, index) for index in missing]
     for number, _ in enumerate(_run(tasks, jobs)):
         progress("building phantom studies", done + number + 1, len(rows))
+    _clear_unfinished(images)  # of a worker that was killed
+
+
+def _clear_unfinished(images: Path) -> None:
+    for unfinished in images.glob(".*"):
+        shutil.rmtree(unfinished)
 
 
 def _run(tasks: list[tuple[Path, str, int, int]], jobs: int) -> Iterator[None]:
-    """Yield once for every task done, in whatever order."""
+    """Yield once for every task done, in whatever order. A study whose worker was killed is built again."""
     if jobs <= 1 or len(tasks) <= 1:
         for task in tasks:
             build_study(*task)
             yield
         return
-    pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=multiprocessing.get_context("spawn"))
-    waiting: set[Future[None]] = {pool.submit(build_study, *task) for task in tasks}
-    try:
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for index, outcome in run_isolated(build_study, tasks, jobs=jobs, limit_s=lambda _: _STUDY_LIMIT_S):
+        if isinstance(outcome, BenchError):
+            raise outcome
+        if isinstance(outcome, Failure):
+            images, *_, number = tasks[index]
+            raise DataError(
+                f"study {number + 1} of the phantom in {images.parent} could not be built in two tries: {outcome.what}."
+                " What is there is kept; the same command goes on from it. If memory or disk is short, free some, or "
+                "build with fewer --jobs."
+            )
+        yield
 
 
 def build_study(images: Path, preset: str, seed: int, index: int) -> None:
@@ -159,4 +166,4 @@ def build_study(images: Path, preset: str, seed: int, index: int) -> None:
     scans = [
         (series, scan_series(seed, index, number, series, study.patient)) for number, series in enumerate(study.plans)
     ]
-    write_study(images / str(study.study_id), study.study_id, scans, study.habit.spoil)
+    write_study(images / str(study.study_id), study.study_id, scans, study.edge_case.corrupt)

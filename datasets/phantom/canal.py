@@ -19,7 +19,7 @@ _WIDTH_SHARE = 0.55  # how much of the narrowing in depth the sac's width follow
 
 @dataclass(frozen=True, slots=True)
 class LevelMeasures:
-    """Where the sac's walls stand at a disc's height, in mm behind the canal's front wall."""
+    """Positions of the sac's walls at disc height, in mm behind the canal's front wall."""
 
     front: float  # of the sac: how far the disc reaches into the canal
     back: float
@@ -44,7 +44,7 @@ class SacTables:
 
 
 def sac_tables(patient: Patient, *, healthy: bool = False) -> SacTables:
-    """The cross-section at every row of the spine's canal tables; ``healthy`` leaves out what narrows the canal."""
+    """The cross-section at every row of the spine's canal tables; ``healthy`` ignores the narrowing."""
     person, spine = patient.person, patient.spine
     heights = spine.heights
     front = np.full_like(heights, _GAP_MM)
@@ -89,7 +89,7 @@ def _canal_coordinates(patient: Patient, region: Region) -> tuple[Image, Image, 
 
 
 def paint_canal(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
-    """Epidural fat, in which everything else in the canal lies."""
+    """Epidural fat, which surrounds everything else in the canal."""
     region = canal_region(canvas, patient)
     if region is None:
         return

@@ -86,12 +86,12 @@ class Canvas:
         return Region(where, *(self._coordinate(where, WORLD.origin, axis) for axis in WORLD.axes))
 
     def paint(self, region: Region, cover: Image, signal: float | Image) -> None:
-        """Cover what is there by ``signal``, to the share ``cover`` of 0 to 1."""
+        """Blend in ``signal`` with the weight ``cover``, 0 to 1."""
         view = self.values[region.where]
         view += cover * (signal - view)
 
     def cover(self, distance: Image, *, soft: float = 0.0) -> Image:
-        """The share of a pixel inside a shape, from the signed distance (negative inside) of its centre in mm."""
+        """The fraction of a pixel inside a shape, from the signed distance (negative inside) of its centre in mm."""
         width = max(soft, self.spacing)
         return np.clip(0.5 - distance / np.float32(width), 0, 1)
 

@@ -1,4 +1,4 @@
-"""Discs: annulus and nucleus, drying out and thinning with degeneration, and bulging into the canal."""
+"""Discs: annulus and nucleus, losing signal and height with degeneration, and bulging into the canal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def paint_discs(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
 
 
 def paint_bulges(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
-    """What narrows the canal: the disc from the front and the yellow ligament from behind."""
+    """The narrowing of the canal: the disc from the front and the ligamentum flavum from behind."""
     disc_signal, ligament = sequence.signal("annulus"), sequence.signal("flavum")
     for level in range(5):
         disc = patient.spine.level(level)

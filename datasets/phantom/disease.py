@@ -20,7 +20,7 @@ _FORAMEN = np.array([1.08, 1.0, 0.90, 0.64, 0.30, 0.10, 0.02])  # share of the f
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Narrowing:
-    """The measures that carry the grades; levels from L1/L2 to L5/S1, sides left then right."""
+    """The measures that determine the grades; levels from L1/L2 to L5/S1, sides left then right."""
 
     sac: FloatArray  # (5,) share of the healthy anteroposterior diameter of the sac
     recess_mm: FloatArray  # (5, 2) depth of the recess

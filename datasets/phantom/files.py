@@ -1,4 +1,4 @@
-"""DICOM files with the tags and habits of the competition's: one slice each, RLE Lossless, 12 bits in 16."""
+"""DICOM files with the tags and conventions of the competition's: one slice each, RLE Lossless, 12 bits in 16."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 from .acquisition import SeriesPlan
-from .spoiling import Spoil, nothing
+from .corruption import Corruption, nothing
 from .stacks import Block
 
 # The competition's files call themselves so, though each holds one frame with its geometry at the top.
@@ -22,11 +22,11 @@ _IMPLEMENTATION = "1.2.826.0.1.3680043.8.498.1"
 
 
 def write_study(
-    folder: Path, study_id: int, scans: list[tuple[SeriesPlan, NDArray[np.uint16]]], spoil: Spoil = nothing
+    folder: Path, study_id: int, scans: list[tuple[SeriesPlan, NDArray[np.uint16]]], corrupt: Corruption = nothing
 ) -> None:
     """Write all series of a study, ``folder/<series_id>/<instance_number>.dcm``: whole or not at all.
 
-    ``spoil`` may do harm to the files before they take their place.
+    ``corrupt`` may damage the files before they are moved to their final place.
     """
     unfinished = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     try:
@@ -34,7 +34,7 @@ def write_study(
             series = unfinished / str(plan.series_id)
             series.mkdir(parents=True)
             _write_series(series, study_id, number, plan, pixels)
-        spoil(unfinished, [plan for plan, _ in scans])
+        corrupt(unfinished, [plan for plan, _ in scans])
         os.replace(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

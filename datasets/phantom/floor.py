@@ -1,4 +1,4 @@
-"""The best score that anyone can reach on the drawn labels: the true probabilities, tilted as the metric rewards."""
+"""The noise floor: the score of the true label probabilities, tilted as the metric rewards, on the drawn labels."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def recess_centre(patient: Patient, level: int, side: int) -> FloatArray:
 
 
 def paint_foramina(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
-    """The tunnels through which roots leave: closed by disc and joint from around, open as far as fat is left."""
+    """The foramina: bounded by disc and facet joint, open where fat remains."""
     for level in range(-1, 5):
         disc = patient.spine.level(level)
         for side in range(2):
@@ -70,7 +70,7 @@ def _tube(v: Image, w: Image, a: float, b: float, reach: Image) -> Image:
 
 
 def paint_recesses(canvas: Canvas, patient: Patient, sequence: Sequence) -> None:
-    """The recesses at disc height: a gap between disc and facet, with fat and the traversing root in what is left."""
+    """The recesses at disc height: a gap between disc and facet, which contains fat and the traversing root."""
     filling = 0.8 * sequence.signal("flavum")
     for level in range(5):
         disc = patient.spine.level(level)

@@ -1,4 +1,4 @@
-"""Grades of a made-up patient: a latent severity for each of the 25 targets, and the grade that a rater gave.
+"""Grades of a generated patient: a latent severity for each of the 25 targets, and the grade that a rater gave.
 
 The observed grades show the real data's correlation R and class shares. Raters disagree, so the severity that the
 images show correlates less noisily than the grades do: its covariance is ``R - (1 - rho) I``, repaired to be positive
@@ -42,7 +42,7 @@ _STEP_BELOW = 0.7
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Severities:
-    """What a made-up patient has and what was written down of it.
+    """The true severities of a generated patient and the grades given by a rater.
 
     Attributes:
         steps: (25,) severity shown by the anatomy: 1 at the cut between Normal/Mild and Moderate, 2 at the cut between
@@ -89,7 +89,7 @@ class LabelModel:
 
 @cache
 def label_model() -> LabelModel:
-    """The model with the real data's correlation and class shares, which lie beside this file."""
+    """The model with the real data's correlation and class shares, from `label_statistics.json`."""
     statistics = label_statistics()
     correlation = np.array(statistics["polychoric"])
     covariance = nearest_covariance(correlation - (1 - RHO) * np.eye(len(correlation)), diagonal=RHO)
@@ -127,7 +127,7 @@ def nearest_covariance(matrix: FloatArray, *, diagonal: float, rounds: int = 500
 
 
 def draw_missing(random: np.random.Generator) -> tuple[NDArray[np.bool_], int]:
-    """Which of the 25 labels a study lacks, and how many upper levels its axial series do not reach."""
+    """(25,) mask of missing labels, and the number of upper levels that the axial series do not reach."""
     missing = np.zeros(len(TARGETS), dtype=bool)
     kinds = (
         _MISSING_SUBARTICULAR_1,

@@ -1,4 +1,4 @@
-"""A made-up patient: the person, the spine, the disease."""
+"""A generated patient: the person, the spine, the disease."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .texture import Texture, draw_texture
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patient:
-    """Everything about a patient's body that images show."""
+    """The body of a patient, as far as images show it."""
 
     person: Person
     spine: Spine

@@ -1,4 +1,4 @@
-"""What makes one made-up patient differ from another: size, posture, build, and the measures of the healthy spine.
+"""Variation between patients: size, posture, build, and the measures of the healthy spine.
 
 Lengths in mm, angles in degrees. Means and spreads follow the literature cited in README.md.
 """

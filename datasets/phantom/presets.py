@@ -1,4 +1,4 @@
-"""Which studies a build makes: how many, how large, and with which forced habits."""
+"""Presets: how many studies a build makes, how large they are, and whether each is an edge case."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.errors import UsageError, unknown
 
 # Part of the folder's name and of its manifest: raised whenever the same seed gives other bytes.
 VERSION = 3
-# Figures that are quoted come from seeds of 100 and above; settings are tuned on seeds 0 to 9.
+# Quoted figures come from seeds of 100 and above; settings are tuned on seeds 0 to 9.
 DEFAULT_SEED = 100
 
 
@@ -17,10 +17,10 @@ class Preset:
     """One size of phantom.
 
     Attributes:
-        name: as the user calls it.
-        studies: how many there are unless the user says otherwise.
+        name: of the preset.
+        studies: default number of studies.
         matrix: "small", "real" or "tiny": from which distribution matrix and slice count are drawn.
-        odd: whether each study is forced into one habit or fault.
+        odd: whether each study is made to show one edge case.
         megabytes: mean size of a study on disk.
     """
 
@@ -47,7 +47,7 @@ def parse_preset(text: str | None) -> tuple[Preset, int]:
     """The preset and seed of ``small`` or ``small:7``; the default is the first preset and `DEFAULT_SEED`.
 
     Raises:
-        UsageError: no such preset, or a seed that is no whole number of 0 or more.
+        UsageError: no such preset, or a seed that is not a whole number of 0 or more.
     """
     name, _, seed = (text or next(iter(PRESETS))).partition(":")
     if name not in PRESETS:
@@ -55,5 +55,5 @@ def parse_preset(text: str | None) -> tuple[Preset, int]:
     if not seed:
         return PRESETS[name], DEFAULT_SEED
     if not seed.isdecimal():
-        raise UsageError(f"phantom seed {seed!r} is no whole number of 0 or more: write phantom:{name}:7, say.")
+        raise UsageError(f"phantom seed {seed!r} is not a whole number of 0 or more. Example: phantom:{name}:7.")
     return PRESETS[name], int(seed)

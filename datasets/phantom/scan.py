@@ -1,4 +1,4 @@
-"""From a plan to pixels: paint thin planes, average them through the slice, hand them to the scanner."""
+"""From a plan to pixels: paint thin planes, average them through the slice, apply the scanner's imperfections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .scanner import coil, draw_flaws, scanned
 from .stacks import Block
 from .streams import stream
 
-_THIN_PLANES = 3  # through-plane samples of a slice
+_THIN_PLANES = 3  # through-plane samples per slice
 _FOLDED_SHARE = 0.4  # the coil sees less of what lies beyond the field
 _SLICES_AT_ONCE = 12  # bounds the memory, whatever the series' length
 
@@ -51,7 +51,7 @@ def _scan_slices(block: Block, plan: SeriesPlan, patient: Patient, part: slice) 
 
 
 def _folded(slices: Image, beyond: int) -> Image:
-    """What lies beyond the first and last rows appears, weakly, at the opposite end."""
+    """Fold tissue beyond the first and last rows, weakly, over the opposite end."""
     if not beyond:
         return slices
     inside = slices[:, beyond:-beyond].copy()

@@ -1,4 +1,4 @@
-"""What a scanner adds: coil sensitivity, a finite acquisition matrix, noise, ghosts, wrap and saturation."""
+"""Imperfections of the scanner: coil sensitivity, a finite acquisition matrix, noise, ghosts, wrap and saturation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .soft_tissue import back_line
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flaws:
-    """How one series falls short of its patient.
+    """The image imperfections of one series.
 
     Attributes:
         noise: spread of the noise in each channel, relative to the bright tissues near the coil.
@@ -42,7 +42,7 @@ class Flaws:
 
 
 def draw_flaws(plan: SeriesPlan, random: np.random.Generator) -> Flaws:
-    """The flaws of one series, each from the range in README.md."""
+    """Draw the imperfections of one series from the ranges in README.md."""
     axial = plan.description == AXIAL_T2
     phase_axis = int(random.choice([1, 2], p=[0.6, 0.4]))
     along = random.uniform(0.66, 0.9)

@@ -1,4 +1,4 @@
-"""Where vertebrae, discs and the canal lie: frames in patient space, built level by level from a person's measures."""
+"""Positions of vertebrae, discs and canal: frames in patient space, built level by level from a person's measures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where slices lie: a sagittal stack around the spine, axial stacks or blocks angled along the discs."""
+"""Slice positions: a sagittal stack around the spine, axial stacks or blocks angled along the discs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .spine import FIRST_LEVEL, S1
 _TINY_PX = {"sagittal": 96, "axial": 80}
 _SMALL_PX = {"sagittal": (224, 256, 256, 288), "axial": (192, 208, 224)}
 _AXIAL_PX = ((512, 320, 384, 256, 640), (0.33, 0.35, 0.19, 0.10, 0.03))
-_ANGLED_BLOCKS = 0.45  # axial series made of one block a disc
+_ANGLED_BLOCKS = 0.45  # axial series made of one block per disc
 _WRAPPED = 0.12  # sagittal series on which head and foot end fold over
 _THIN_AXIAL = 0.006  # axial series of thin slices without gaps, up to 190 of them
 
@@ -31,7 +31,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Where the slices of a series lie."""
+    """Positions and sizes of the slices of a series."""
 
     blocks: tuple[Block, ...]
     shape: tuple[int, int]
@@ -85,7 +85,7 @@ def _sagittal_matrix(preset: Preset, random: np.random.Generator) -> tuple[int, 
 
 
 def axial_layout(patient: Patient, preset: Preset, random: np.random.Generator, out_of_view: int) -> Layout:
-    """One straight stack, or a block a disc at the disc's own angle."""
+    """One straight stack, or one block per disc at the angle of the disc."""
     if preset.matrix == "real":
         size = int(random.choice(_AXIAL_PX[0], p=_AXIAL_PX[1]))
     else:

@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for, and on nothing that happened before."""
+"""Random generators that depend only on seed, study and purpose, not on earlier draws."""
 
 from __future__ import annotations
 

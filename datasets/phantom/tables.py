@@ -1,4 +1,4 @@
-"""The tables beside the images, in the competition's own formats, and the study they are made from."""
+"""The tables in the competition's formats, and the planned studies that they are made from."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bench.targets import MISSING, POINT_COLUMNS, PROBABILITY_COLUMNS, SEVERITIE
 
 from .acquisition import SeriesPlan, plan_study
 from .annotators import SCATTER_MM, Point, annotate, slices_off
+from .edge_cases import EDGE_CASES, EdgeCase
 from .floor import floor_score
-from .habits import HABITS, Habit
 from .labels import Severities, label_model
 from .patient import Patient, make_patient
 from .presets import Preset
@@ -33,22 +33,22 @@ class PlannedStudy:
     patient: Patient
     plans: list[SeriesPlan]
     points: list[Point]
-    habit: Habit
+    edge_case: EdgeCase
 
 
 def plan(seed: int, index: int, preset: Preset) -> PlannedStudy:
-    """Everything about study ``index`` but its pixels."""
-    habit = HABITS[index % len(HABITS)] if preset.odd else HABITS[0]
-    severities = habit.labels(label_model().draw(seed, index))
+    """Plan study ``index``: everything except its pixels."""
+    edge_case = EDGE_CASES[index % len(EDGE_CASES)] if preset.odd else EDGE_CASES[0]
+    severities = edge_case.labels(label_model().draw(seed, index))
     patient = make_patient(seed, index, severities)
-    plans = habit.plans(plan_study(seed, index, patient, preset, severities.upper_levels_out_of_view))
-    points = habit.points(annotate(seed, index, patient, severities, plans))
-    return PlannedStudy(study_number(seed, index), severities, patient, plans, points, habit)
+    plans = edge_case.plans(plan_study(seed, index, patient, preset, severities.upper_levels_out_of_view))
+    points = edge_case.points(annotate(seed, index, patient, severities, plans))
+    return PlannedStudy(study_number(seed, index), severities, patient, plans, points, edge_case)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyRows:
-    """What the tables hold of one study."""
+    """The table rows of one study."""
 
     study_id: int
     grades: np.ndarray  # (25,)
@@ -108,7 +108,7 @@ def _floor(studies: Sequence[StudyRows]) -> dict[str, Any]:
 
 
 def _slice_shares(studies: Sequence[StudyRows], condition: str) -> dict[str, float]:
-    """How often annotators mark the slice nearest to the true place, or one within one or two of it."""
+    """Fraction of points on the slice nearest to the true position, or within one or two slices of it."""
     off = np.array([number for study in studies for number in study.slices_off.get(condition, ())])
     if not off.size:
         return {}

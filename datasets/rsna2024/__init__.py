@@ -14,13 +14,13 @@ from .faults import EXCLUDED, KNOWN
 
 
 class Rsna2024(DataSet):
-    """1,975 labelled studies in the folder that the user names with ``--data``."""
+    """1,975 labelled studies of the competition, in the folder given by ``--data``."""
 
     def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
-        """The user's folder, once it is sure that the tables are there."""
+        """The user's folder. Raises an error if it lacks a table."""
         if data is None:
             raise UsageError(
-                "the data set rsna2024 lies on your disk: pass --data the folder that holds train.csv and train_images "
+                "the data set rsna2024 is not included: pass the folder with train.csv and train_images with --data "
                 "(download: https://www.kaggle.com/competitions/rsna-2024-lumbar-spine-degenerative-classification/data)."
             )
         check_folder(data)
@@ -33,5 +33,5 @@ class Rsna2024(DataSet):
         return EXCLUDED
 
     def known_faults(self) -> Mapping[int, str]:
-        """Published faults by study or series id; nothing is changed because of them."""
+        """Published faults by study or series id; they change nothing."""
         return KNOWN

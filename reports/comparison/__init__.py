@@ -1,4 +1,4 @@
-"""The comparison as one page that opens offline: tables, figures, and what has to be known to read them."""
+"""The comparison as one offline page: tables, figures, and notes on how to read them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Curve = list[tuple[float, float]]
 
 
 def training_curves(results: Iterable[ApproachResult]) -> tuple[list[dict[str, Any]], list[str]]:
-    """For each approach its label and panels, one a stage; and what could not be read, in words."""
+    """For each approach its label and panels, one panel per stage; and messages about unreadable files."""
     groups: list[dict[str, Any]] = []
     unreadable: list[str] = []
     for result in results:
@@ -28,9 +28,9 @@ def training_curves(results: Iterable[ApproachResult]) -> tuple[list[dict[str, A
         speeds: dict[str, list[float]] = {}
         for job in result.jobs:
             try:
-                _read(job.folder / "history.csv", stages, speeds)
+                _read(job.files.history, stages, speeds)
             except (KeyError, ValueError, csv.Error) as error:
-                unreadable.append(f"{job.label}: history.csv cannot be read ({error}).")
+                unreadable.append(f"{job.label}: {job.files.history.name} cannot be read ({error}).")
         panels = [_panel(result.label, stage, losses, speeds.get(stage, [])) for stage, losses in stages.items()]
         groups += [{"label": result.label, "panels": panels}] if panels else []
     return groups, unreadable

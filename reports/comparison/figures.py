@@ -1,4 +1,4 @@
-"""Figures as positions in per cent; the template draws them, so that they keep their text size on any screen."""
+"""Figures as positions in per cent. The template draws them, so that text keeps its size on any screen."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def overview(comparison: Comparison) -> dict[str, Any]:
 
 
 def parts(comparison: Comparison) -> list[dict[str, Any]]:
-    """One panel a part of the score: the approaches, with the prior's and the floor's share."""
+    """One panel per part of the score: approaches, class prior and noise floor."""
     floor_parts = (comparison.floor or {}).get("parts") or {}
     floors = {name: float(value) for name, value in floor_parts.items() if value is not None}
     results = comparison.approaches

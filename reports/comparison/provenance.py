@@ -1,18 +1,21 @@
-"""What the results were made with, and what was noted of studies while they were made."""
+"""The environment of the results, and the notes on studies."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.comparison import ApproachResult
+
+if TYPE_CHECKING:
+    from bench.jobs.result import Result
 
 
 @dataclass(slots=True)
 class Note:
-    """One remark, and the studies that it was made of."""
+    """One note, and the studies that it is about."""
 
     by: str
     text: str
@@ -20,11 +23,11 @@ class Note:
 
 
 def notes_of(results: Iterable[ApproachResult]) -> list[Note]:
-    """The remarks of all jobs' ``notes.csv``, equal ones put together, the most frequent first."""
+    """The notes of all jobs' ``notes.csv``, merged where equal, the most frequent first."""
     found: dict[tuple[str, str], dict[str, None]] = {}
     for result in results:
         for job in result.jobs:
-            path = job.folder / "notes.csv"
+            path = job.files.notes
             if path.is_file():
                 with path.open(encoding="utf-8", newline="") as stream:
                     for row in csv.DictReader(stream):
@@ -34,7 +37,7 @@ def notes_of(results: Iterable[ApproachResult]) -> list[Note]:
 
 
 def common_and_differing(results: Sequence[ApproachResult]) -> dict[str, Any]:
-    """What all jobs were made with, and, by approach, what differs between jobs.
+    """The environment shared by all jobs, and by approach what differs between jobs.
 
     Returns:
         ``common``: (name, value) pairs; ``differing``: the names; ``rows``: (label, values in the order of the names);
@@ -49,7 +52,7 @@ def common_and_differing(results: Sequence[ApproachResult]) -> dict[str, Any]:
         (label, [", ".join(dict.fromkeys(each.get(name, "–") for each in of_approach)) for name in differing])
         for label, of_approach in facts
     ]
-    commands = dict.fromkeys(str(job.result["command"]) for r in results for job in r.jobs if job.result.get("command"))
+    commands = dict.fromkeys(job.result.command for r in results for job in r.jobs if job.result.command)
     return {
         "common": [(name, values[name][0]) for name in names if len(values[name]) == 1],
         "differing": differing,
@@ -58,10 +61,8 @@ def common_and_differing(results: Sequence[ApproachResult]) -> dict[str, Any]:
     }
 
 
-def _facts(result: dict[str, Any]) -> dict[str, str]:
-    """What could make a job slower, faster or slightly different."""
-    plain = {"precision": "precision", "threads": "threads", "jobs_beside": "jobs at once"}
-    facts = {word: str(result[name]) for name, word in plain.items() if result.get(name) is not None}
-    for group in ("hardware", "versions"):
-        facts |= {str(name): str(value) for name, value in (result.get(group) or {}).items()}
-    return facts
+def _facts(result: Result) -> dict[str, str]:
+    """Facts that can change the speed or, slightly, the numbers of a job."""
+    plain = {"precision": result.precision, "threads": result.threads, "concurrent jobs": result.jobs_beside}
+    facts = {word: str(value) for word, value in plain.items() if value is not None}
+    return facts | {name: str(value) for name, value in {**result.hardware, **result.versions}.items()}

@@ -15,7 +15,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def count_text(value: float | None) -> str:
-    """A large count as a reader would say it: ``870``, ``12.3 k``, ``4.1 M``, ``1.8 G``."""
+    """A large count in a readable unit: ``870``, ``12.3 k``, ``4.1 M``, ``1.8 G``."""
     if value is None:
         return "–"
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -25,10 +25,10 @@ def count_text(value: float | None) -> str:
 
 
 def lead(comparison: Comparison) -> str:
-    """What the comparison found, in a sentence or two."""
+    """The main finding in one or two sentences."""
     complete = [result for result in comparison.approaches if result.complete]
     if not complete:
-        return "No approach has finished every fold yet; the scores below are on the studies graded so far."
+        return "No approach has finished every fold yet; the scores below are on the studies predicted so far."
     best = complete[0]
     low, high = best.estimate.interval
     said = (
@@ -47,12 +47,12 @@ def _standing(best: ApproachResult, others: list[ApproachResult], comparison: Co
             "It is better than the class prior" if best.beats_prior else "It is not separable from the class prior"
         )
         return f"{verdict} ({number(best.prior, 4)})."
-    alike = [
+    tied = [
         difference.second if difference.first == best.label else difference.first
         for difference in comparison.differences
         if not difference.separable and best.label in (difference.first, difference.second)
     ]
-    alike = [label for label in alike if label in labels]
-    if alike:
-        return f"These data do not separate it from {', '.join(alike)}."
-    return "It is separable from every other complete approach."
+    tied = [label for label in tied if label in labels]
+    if tied:
+        return f"It is not separable from {', '.join(tied)} (n = {best.studies})."
+    return "It is separable from all other complete approaches."

@@ -40,5 +40,5 @@ def compared(approaches: list[StudyTerms], draws: StudyDraws) -> list[float]:
     influences = [score_influence([terms]) for terms in approaches]
     pairs = list(combinations(influences, 2))
     by_study = np.column_stack([(first - second).by_study for first, second in pairs])
-    smallest = smallest_p(by_study, [STUDIES] * len(pairs), draws)
+    smallest = smallest_p(by_study, draws)
     return adjusted([paired_difference(*pair).p for pair in pairs], smallest)

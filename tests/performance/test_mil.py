@@ -17,8 +17,9 @@ import torch
 
 from bench import plugins
 from bench.approaches.mil import MIL
+from bench.approaches.mil.bag_reader import BagReader
 from bench.approaches.mil.model import SeverityNet
-from bench.approaches.mil.severity import BagBatches, BagReader, condition_sets, grade_loss, train_severity
+from bench.approaches.mil.severity import BagBatches, condition_sets, grade_loss, train_severity
 from bench.approaches.mil.slice_errors import ASSUMED, KINDS
 from bench.data.keypoints import read_keypoints
 from bench.data.load import open_dataset
@@ -29,7 +30,7 @@ from bench.training.precision import autocast, settle
 
 STUDIES = 24
 ROUNDS = 5
-MISSED = dict.fromkeys(KINDS, ASSUMED)
+ERRORS = dict.fromkeys(KINDS, ASSUMED)
 
 pytestmark = pytest.mark.benchmark(group="mil")
 
@@ -58,7 +59,7 @@ def parts(job):
     torch.manual_seed(0)
     network = settle(SeverityNet(config, config.networks[0], conditions), "cpu").train()
     reader = BagReader(cohort.studies, read_keypoints(cohort, lambda *_: None), config, network.streams, context)
-    batches = BagBatches(reader, cohort.grades, MISSED, conditions, batch_size=config.schedule.batch_size, seed=0)
+    batches = BagBatches(reader, cohort.grades, ERRORS, conditions, batch_size=config.schedule.batch_size, seed=0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     loss = grade_loss(config)
 
@@ -87,9 +88,9 @@ def test_reading_a_batch_takes_a_tenth_of_a_training_step(job, benchmark) -> Non
         reading.append(seconds(partial(list, batches.epoch(number))))
         training.append(seconds(lambda: [step(batch) for batch in ready]))
     benchmark.pedantic(lambda: next(iter(batches.epoch(1))), rounds=ROUNDS)
-    share = np.median(reading) / np.median(training)
-    print(f"\nfrom cache to batch: {share:.3f} of the training step (median of {ROUNDS} epochs of {STUDIES} studies)")
-    assert share <= 0.1
+    ratio = np.median(reading) / np.median(training)
+    print(f"\nfrom cache to batch: {ratio:.3f} of the training step (median of {ROUNDS} epochs of {STUDIES} studies)")
+    assert ratio <= 0.1
 
 
 def test_an_epoch_runs_at_nine_tenths_of_a_bare_loop(job, benchmark) -> None:
@@ -97,9 +98,9 @@ def test_an_epoch_runs_at_nine_tenths_of_a_bare_loop(job, benchmark) -> None:
     batches, step = parts(job)
     ready = [batch for batch, _ in islice(batches.epoch(1), len(batches))]
     step(ready[0])
-    marks = read_keypoints(cohort, lambda *_: None)
+    keypoints = read_keypoints(cohort, lambda *_: None)
     (conditions,) = condition_sets(config)
-    told: list[float] = []
+    ratios: list[float] = []
 
     def epochs(count: int) -> float:
         """Seconds of training this many epochs as the approach does, checkpoints and all."""
@@ -108,12 +109,12 @@ def test_an_epoch_runs_at_nine_tenths_of_a_bare_loop(job, benchmark) -> None:
         for file in context.resume.glob("*"):
             file.unlink()
         return seconds(
-            lambda: train_severity(cohort.studies, marks, cohort.grades, MISSED, short, 0, conditions, context)
+            lambda: train_severity(cohort.studies, keypoints, cohort.grades, ERRORS, short, 0, conditions, context)
         )
 
     for _ in range(ROUNDS):
         bare = seconds(lambda: [step(batch) for batch in ready])
-        told.append(bare / ((epochs(3) - epochs(1)) / 2))  # setting up is no part of an epoch
+        ratios.append(bare / ((epochs(3) - epochs(1)) / 2))  # setting up is no part of an epoch
     benchmark.pedantic(lambda: step(ready[0]), rounds=ROUNDS)
-    print(f"\nstage 2 trains at {np.median(told):.3f} of a bare loop on ready tensors (median of {ROUNDS} pairs)")
-    assert np.median(told) >= 0.9
+    print(f"\nstage 2 trains at {np.median(ratios):.3f} of a bare loop on ready tensors (median of {ROUNDS} pairs)")
+    assert np.median(ratios) >= 0.9

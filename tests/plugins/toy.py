@@ -27,6 +27,7 @@ class Toy(DataSet):
     """Twelve studies, or as many as the preset says: ``toy:20``."""
 
     presets = ("12", "20")
+    caveat = "made-up brightness; says nothing about patients"
 
     def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
         folder = data or cache / f"toy-{preset}"

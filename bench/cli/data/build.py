@@ -8,19 +8,20 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import PathType, plugin_paths
+from bench.cli import options
+from bench.cli.options import plugin_paths
 from bench.errors import DataError
 
 
 @click.command(short_help="Generate a data set as DICOM files and tables.")
 @click.argument("name")
-@click.option("--preset", help="Variant of the data set, such as small, standard, full.  [default: its first]")
-@click.option("--studies", type=int, help="How many studies.  [default: as many as the preset has]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Every study follows from it and its own number.")
-@click.option("--jobs", type=int, help="Worker processes.  [default: one a core]")
-@click.option("-o", "--out", type=PathType, required=True, help="The folder to build in.")
-@click.option("--tables-only", is_flag=True, help="Write no images.")
-@click.option("--plugin", "plugins", type=PathType, multiple=True, help="A plug-in's file or folder.")
+@click.option("--preset", help="Variant of the data set, such as small, standard or full.  [default: the first]")
+@click.option("--studies", type=int, help="Number of studies.  [default: that of the preset]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generator.")
+@options.workers
+@options.output("The folder to build in.")
+@click.option("--tables-only", is_flag=True, help="Write the tables without images.")
+@options.plugins
 def command(
     name: str,
     preset: str | None,
@@ -31,9 +32,9 @@ def command(
     tables_only: bool,
     plugins: tuple[Path, ...],
 ) -> int:
-    """Generate data set NAME into a folder in the competition's layout.
+    """Generate the data set NAME in the competition's layout.
 
-    An interrupted build goes on where it stood when the same command is given again.
+    The same command resumes an interrupted build.
     """
     from rich.console import Console
 
@@ -61,7 +62,7 @@ def command(
 
 
 def _check_space(out: Path, gigabytes: float) -> None:
-    """Refuse to begin what the disk cannot hold; what an earlier call wrote there counts as done."""
+    """Raise DataError if the disk has too little space; files of an interrupted build count as written."""
     existing = out.resolve()
     while not existing.exists():
         existing = existing.parent
@@ -69,6 +70,6 @@ def _check_space(out: Path, gigabytes: float) -> None:
     written = sum(path.stat().st_size for path in out.rglob("*.dcm")) / 1e9 if out.is_dir() else 0.0
     if gigabytes - written > free:
         raise DataError(
-            f"{existing} has {free:.1f} GB free and this needs about {gigabytes - written:.1f} GB more. "
+            f"{existing} has {free:.1f} GB free and the data set needs about {gigabytes - written:.1f} GB more. "
             "Name a folder on another disk with -o, or ask for fewer --studies."
         )

@@ -1,4 +1,4 @@
-"""``bench data check``: read a folder whole and name every fault."""
+"""``bench data check``: read every file of a folder and list all faults."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli import options
 from bench.cli.options import PathType, plugin_paths
 
 if TYPE_CHECKING:
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
 _LISTED = 20
 
 
-@click.command(short_help="Read a folder whole and name every fault.")
+@click.command(short_help="Read every file of a folder and list all faults.")
 @click.argument("folder", type=PathType)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes that read.  [default: one a core]")
-@click.option("--plugin", "plugins", type=PathType, multiple=True, help="A data set plug-in's file or folder.")
+@options.as_json
+@options.workers
+@options.plugins
 def command(folder: Path, as_json: bool, jobs: int | None, plugins: tuple[Path, ...]) -> int:
-    """Read every file of FOLDER once: what is there, what is wrong, and what that means for training.
+    """Read every file of FOLDER once. List its contents, its faults, and what each fault means for training.
 
-    FOLDER has the competition's layout, or is any tree of DICOM files: then the kind of every series is told by its
-    orientation, and its echo times or names. The exit code is 1 if anything is unusable.
+    FOLDER has the competition's layout or is any tree of DICOM files. In the latter the kind of each series is derived
+    from its orientation and its echo times or names. The exit code is 1 if anything is unusable.
     """
     from rich.console import Console
 
@@ -50,7 +51,7 @@ def command(folder: Path, as_json: bool, jobs: int | None, plugins: tuple[Path, 
 
 
 def _known_faults(paths: tuple[Path, ...]) -> dict[int, str]:
-    """What the data set plug-ins know of single studies and series; ids tell which of it applies."""
+    """Known faults of all data sets by study id or series id; only those whose id is in the folder are shown."""
     from bench.plugins import PluginError, available, load_plugin
 
     known: dict[int, str] = {}
@@ -58,7 +59,7 @@ def _known_faults(paths: tuple[Path, ...]) -> dict[int, str]:
         try:
             dataset = load_plugin(plugin)()
         except PluginError:
-            continue  # `bench list datasets` says why; nothing here depends on it
+            continue  # `bench list datasets` gives the reason; this check does not need the plug-in
         known.update({number: f"left out: {why}" for number, why in dataset.excluded_studies().items()})
         known.update(dataset.known_faults())
     return known
@@ -94,7 +95,7 @@ def show(checked: Check, console: Console) -> None:
             f"{counts['points']:,} points",
         )
     facts.add_row("volume cache", f"{checked.cache_bytes / 1e9:.2f} GB")
-    facts.add_row("read in", f"{checked.seconds:.1f} s")
+    facts.add_row("reading time", f"{checked.seconds:.1f} s")
     console.print(facts, highlight=False)
     _show_odd(checked, console)
 
@@ -105,7 +106,7 @@ def _counted(counts: list[tuple[str, int]]) -> str:
 
 
 def _show_odd(checked: Check, console: Console) -> None:
-    """Assumptions, published faults and faults; the first of many."""
+    """Assumptions, published faults and faults, at most `_LISTED` of each."""
     notes = [f"{path}: {what}" for path, what in checked.notes]
     known = [f"{number} {what}" for number, what in checked.known.items()]
     faults = [f"{fault.path}: {fault.what}; {fault.effect}" for fault in checked.faults]
@@ -115,6 +116,6 @@ def _show_odd(checked: Check, console: Console) -> None:
         for line in lines[:_LISTED]:
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         if len(lines) > _LISTED:
-            console.print(f"  and {len(lines) - _LISTED:,} more: --json lists all of them")
+            console.print(f"  and {len(lines) - _LISTED:,} more: --json lists them all")
     if not faults:
         console.print("\nno faults")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import PathType, default_cache, plugin_paths
+from bench.cli import options
+from bench.cli.options import DEFAULT_DATASET, default_cache, plugin_paths
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,13 +18,11 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Draw a study's contact sheet.")
 @click.argument("study", type=int)
-@click.option(
-    "--dataset", help="Data set, with its preset: phantom:standard.  [default: phantom, or what --data holds]"
-)
-@click.option("--data", type=PathType, help="A folder in the competition's layout.")
-@click.option("-o", "--out", type=PathType, help="The PNG to write.  [default: study-STUDY.png]")
-@click.option("--cache-dir", type=PathType, help="Where generated data and prepared images lie.")
-@click.option("--plugin", "plugins", type=PathType, multiple=True, help="A plug-in's file or folder.")
+@options.dataset_unless_data
+@options.data
+@options.output("The PNG to write.", default="study-STUDY.png")
+@options.cache_dir
+@options.plugins
 def command(
     study: int,
     dataset: str | None,
@@ -34,7 +33,8 @@ def command(
 ) -> int:
     """Draw STUDY on one page: slices of three planes, the annotators' points, the grades.
 
-    STUDY is a study id; a number below 1000 means the n-th study in ascending order, from 0.
+    STUDY is a study id, or a number below 1000: then it counts the studies in ascending order of their ids, from 0.
+    --data alone may name any folder in the competition's layout.
     """
     from rich.console import Console
 
@@ -51,7 +51,7 @@ def command(
     with Screen(Console(stderr=True)) as screen:
         folder = data
         if dataset is not None or data is None:
-            name, _, preset = (dataset or "phantom").partition(":")
+            name, _, preset = (dataset or DEFAULT_DATASET).partition(":")
             source: DataSet = registry.load("datasets", name, plugin_paths(plugins))()
             folder = source.locate(preset=preset or None, data=data, cache=cache, jobs=jobs, progress=screen.prepare)
         assert folder is not None
@@ -63,7 +63,7 @@ def command(
     found = [one for one in prepared.studies if one.study_id == number]
     if not found:
         why = "; ".join(f"{fault.path}: {fault.what}" for fault in prepared.faults[:3]) or "it has no series"
-        raise UsageError(f"study {number} of {folder} has no image that can be read ({why}).")
+        raise UsageError(f"study {number} of {folder} has no readable image ({why}).")
     path = out or Path(f"study-{number}.png")
     points = tables.points[tables.points["study_id"] == number]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,5 +79,6 @@ def _study_number(study: int, known: list[int], folder: Path) -> int:
         return sorted(known)[study]
     raise UsageError(
         f"there is no study {study} in {folder}, which holds {len(known)} studies: "
-        f"{', '.join(map(str, sorted(known)[:3]))}, ... A number from 0 to {min(len(known), 1000) - 1} means the n-th."
+        f"{', '.join(map(str, sorted(known)[:3]))}, ... "
+        f"Give one of these ids, or a number from 0 to {min(len(known), 1000) - 1}."
     )

@@ -1,1 +1,1 @@
-"""One DICOM file: its header, its pixels, and what its faults mean in words."""
+"""One DICOM file: header, pixels, and readable messages for its faults."""

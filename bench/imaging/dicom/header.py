@@ -1,7 +1,7 @@
-"""One DICOM file: its header, frame by frame, whatever the vendor wrote.
+"""One DICOM file: its header, frame by frame, for files of any vendor.
 
-Multi-frame objects are told by their functional groups or by NumberOfFrames, never by SOP class: the competition's
-files say Enhanced MR and are plain single slices with classic top-level tags.
+Multi-frame objects are recognised by functional groups or NumberOfFrames, never by SOP class: the competition's files
+say Enhanced MR and are plain single slices with classic top-level tags.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_FRAMES = 65536
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One image plane of a file, as far as the file tells.
+    """One image plane of a file; None or NaN for what the file does not give.
 
     Attributes:
         rows: pixel rows.
@@ -54,7 +54,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Header:
-    """What one file says of itself.
+    """The header of one file.
 
     Attributes:
         frames: its image planes; one, save in multi-frame objects.
@@ -63,10 +63,10 @@ class Header:
         multi_frame: whether it is a multi-frame object, even of one frame.
         study_uid: StudyInstanceUID, or "".
         series_uid: SeriesInstanceUID, or "".
-        names: SeriesDescription, ProtocolName, SequenceName and ImageType, in lower case, to tell the kind by.
+        names: SeriesDescription, ProtocolName, SequenceName and ImageType, in lower case; see `bench.imaging.kinds`.
         repetition_time_ms: RepetitionTime, or NaN.
         inversion_time_ms: InversionTime, or NaN.
-        assumptions: what was odd and how it was read, in words.
+        assumptions: notes on irregular values and how they were read.
     """
 
     frames: tuple[Frame, ...]
@@ -91,10 +91,10 @@ def read_header(path: Path) -> Header:
 
 
 def header_of(ds: Dataset, *, geometry_alone: bool = False) -> Header:
-    """What a parsed file says of itself; with ``geometry_alone`` without what only tells its kind and kin.
+    """The header of a parsed file; with ``geometry_alone`` without names, sequence times and identifiers.
 
     Raises:
-        UnreadableImage: if it holds no image, or sizes that make no sense.
+        UnreadableImage: if it holds no image, or impossible sizes.
     """
     try:
         return _header_of(ds, geometry_alone)
@@ -106,21 +106,21 @@ def header_of(ds: Dataset, *, geometry_alone: bool = False) -> Header:
 
 def _header_of(ds: Dataset, geometry_alone: bool) -> Header:
     if tags.ROWS not in ds or tags.COLUMNS not in ds:
-        raise UnreadableImage("holds no image: it is cut short, damaged, or something else than a picture")
+        raise UnreadableImage("has no image: it is cut short, damaged, or not an image object")
     notes: list[str] = []
     syntax = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
     frames = _frames_of(ds, notes)
-    told = not geometry_alone
+    whole = not geometry_alone
     return Header(
         frames=frames,
         instance_number=tags.integer(ds, tags.INSTANCE_NUMBER),
         transfer_syntax=str(syntax or ""),
         multi_frame=len(frames) > 1 or tags.PER_FRAME_GROUPS in ds,
-        study_uid=tags.text(ds, tags.STUDY_UID) if told else "",
-        series_uid=tags.text(ds, tags.SERIES_UID) if told else "",
-        names=" ".join(tags.text(ds, tag) for tag in tags.NAMES).lower() if told else "",
-        repetition_time_ms=tags.number(ds, tags.REPETITION_TIME, notes) if told else float("nan"),
-        inversion_time_ms=tags.number(ds, tags.INVERSION_TIME, notes) if told else float("nan"),
+        study_uid=tags.text(ds, tags.STUDY_UID) if whole else "",
+        series_uid=tags.text(ds, tags.SERIES_UID) if whole else "",
+        names=" ".join(tags.text(ds, tag) for tag in tags.NAMES).lower() if whole else "",
+        repetition_time_ms=tags.number(ds, tags.REPETITION_TIME, notes) if whole else float("nan"),
+        inversion_time_ms=tags.number(ds, tags.INVERSION_TIME, notes) if whole else float("nan"),
         assumptions=tuple(notes),
     )
 
@@ -137,7 +137,7 @@ def _frames_of(ds: Dataset, notes: list[str]) -> tuple[Frame, ...]:
     if groups and len(groups) != count:
         raise UnreadableImage(f"declares {count} frames but describes {len(groups)}")
     if count > 1 and not groups:
-        raise UnreadableImage(f"holds {count} frames without telling where each lies (no per-frame functional groups)")
+        raise UnreadableImage(f"holds {count} frames without positions (no per-frame functional groups)")
     shared = _sequence(ds, tags.SHARED_GROUPS)[:1]
     if not groups:
         return (_frame([*shared, ds], rows, columns, notes),)
@@ -197,12 +197,12 @@ def _frame(sources: Sequence[Dataset], rows: int, columns: int, notes: list[str]
 
 
 def _orientation(values: Sequence[float] | None, notes: list[str]) -> FloatArray | None:
-    """(2, 3) unit vectors, or None where the tag is missing or is no pair of directions at right angles."""
+    """(2, 3) unit vectors, or None where the tag is missing or is not a pair of perpendicular directions."""
     if values is None:
         return None
     axes = np.array(values).reshape(2, 3)
     lengths = [hypot(*values[:3]), hypot(*values[3:])]
     if any(abs(length - 1) > 0.05 for length in lengths) or abs(float(axes[0] @ axes[1])) > 0.01:
-        notes.append(f"ImageOrientationPatient {values} is no pair of directions at right angles: not used")
+        notes.append(f"ImageOrientationPatient {values} is not a pair of perpendicular directions: not used")
         return None
     return axes / np.array(lengths)[:, None]

@@ -12,6 +12,7 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
+from bench.files.regular import what_else
 from bench.imaging.faults import NotDicom, UnreadableImage
 
 # The first element of a file, the one that names its encoding, and the encodings that are explicit little endian.
@@ -25,9 +26,11 @@ def open_file(path: Path, *, pixels: bool = True) -> Dataset:
     """Parse a DICOM file, with or without its pixels.
 
     Raises:
-        UnreadableImage: if the file cannot be opened, or is not DICOM.
+        UnreadableImage: if the file cannot be opened, is not DICOM, or is no file.
     """
     try:
+        if (other := what_else(path)) is not None:
+            raise UnreadableImage(f"is {other}, not a file")
         try:
             return _open_usual(path, pixels) or pydicom.dcmread(path, stop_before_pixels=not pixels)
         except InvalidDicomError:

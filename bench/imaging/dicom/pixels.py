@@ -43,10 +43,10 @@ class Pixels:
     """Decoded pixels, still in the file's integers.
 
     Attributes:
-        frames: (F, H, W) native-endian integers, junk above BitsStored masked.
-        decoder: which decoder made them, with its version.
+        frames: (F, H, W) native-endian integers, bits above BitsStored masked.
+        decoder: name and version of the decoder.
         inverted: MONOCHROME1: low is bright.
-        bits_stored: how many bits hold the value.
+        bits_stored: number of bits of the value.
     """
 
     frames: NDArray[np.integer]
@@ -137,7 +137,7 @@ def _first_decoder_that_can(ds: Dataset, uid: UID, shape: tuple[int, int, int]) 
     try:
         decoder = get_decoder(uid)
     except NotImplementedError:
-        raise UnreadableImage(f"is in an encoding that no decoder knows ({uid.name}, {uid})") from None
+        raise UnreadableImage(f"is in an encoding that no decoder supports ({uid.name}, {uid})") from None
     if decoder.is_native:
         return decoder.as_array(ds, raw=True)[0], f"pydicom {_version('pydicom')}"
     order = _PREFERENCE if uid == RLELossless else _PREFERENCE_JPEG

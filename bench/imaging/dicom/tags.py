@@ -1,6 +1,6 @@
-"""Single DICOM elements, read from their raw bytes where that is enough: several times as quick as converting them.
+"""Single DICOM elements, read from their raw bytes where that is enough: several times faster than converting them.
 
-Text in numbers, empty values and wrong counts give None (or NaN) and a note in words, never an exception.
+Text in numbers, empty values and wrong counts give None (or NaN) and a note, never an exception.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ VALUE_TRANSFORMATION = BaseTag(0x00289145)
 ECHO = BaseTag(0x00189114)
 # Stored as two bytes, all others as text.
 _BINARY = frozenset({ROWS, COLUMNS, SAMPLES, BITS_ALLOCATED, BITS_STORED, HIGH_BIT, SIGNED})
-# SeriesDescription, ProtocolName, SequenceName, ImageType: what the kind of a series can be told by.
+# SeriesDescription, ProtocolName, SequenceName, ImageType: they can give the kind of a series.
 NAMES = (BaseTag(0x0008103E), BaseTag(0x00181030), BaseTag(0x00180024), BaseTag(0x00080008))
 
 

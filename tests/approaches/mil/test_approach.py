@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from bench import plugins
 from bench.approach import Predictions
 from bench.approaches.mil import MIL, location, point_stage, severity, slice_stage
+from bench.approaches.mil.convnext3d import DepthNet
+from bench.approaches.mil.model import Grades, SeverityNet
 from bench.data.cohort import Cohort
 from bench.data.keypoints import read_keypoints
 from bench.data.load import Opened
@@ -19,10 +24,12 @@ from bench.errors import UsageError
 from bench.imaging.study import Study
 from bench.jobs import config as configuration
 from bench.metric.prior import prior_probabilities
-from bench.targets import AXIAL_T2, CONDITIONS, SAGITTAL_T1, SAGITTAL_T2, TARGETS
+from bench.targets import AXIAL_T2, CONDITIONS, SAGITTAL_T1, SAGITTAL_T2, TARGETS, indices
 from bench.testing import make_context, open_generated
+from bench.training.point_heads import HeatmapPoints, PooledPoints
 
 PLUGIN = plugins.find("approaches", "mil")
+NETWORKS = (DepthNet, HeatmapPoints, PooledPoints, SeverityNet)
 
 
 def approach(*overrides: str) -> MIL:
@@ -99,14 +106,14 @@ def test_any_kind_of_series_may_be_missing(predict, parts, missing) -> None:
         assert not any(kinds[description] in one for one in located)
 
 
-def test_sides_are_told_by_where_they_lie_in_the_patient(predict, parts) -> None:
+def test_sides_follow_from_where_they_lie_in_the_patient(predict, parts) -> None:
     predictions, _ = predict(parts[1].hidden())
-    marks = read_keypoints(replace(parts[1].hidden(), points=predictions.points), lambda *_: None)
-    x = marks.world(parts[1].studies)[..., 0]
-    for left, right in ((slice(15, 20), slice(20, 25)),):
-        both = ~np.isnan(x[:, left]) & ~np.isnan(x[:, right])
-        assert both.any()
-        assert (x[:, left] > x[:, right])[both].mean() > 0.9  # one epoch of training
+    keypoints = read_keypoints(replace(parts[1].hidden(), points=predictions.points), lambda *_: None)
+    x = keypoints.world(parts[1].studies)[..., 0]
+    left, right = (x[:, indices("subarticular", side)] for side in ("left", "right"))
+    both = ~np.isnan(left) & ~np.isnan(right)
+    assert both.any()
+    assert (left > right)[both].mean() > 0.9  # one epoch of training
 
 
 def test_evidence_sums_to_one_and_lies_on_the_series_that_was_looked_at(predict, parts) -> None:
@@ -148,7 +155,7 @@ def test_labels_missing_in_every_place_are_no_obstacle(odd, parts, tmp_path) -> 
 
 
 @pytest.mark.parametrize("level_bias", ["true", "false"])
-def test_without_a_complete_study_class_shares_are_all_there_is(odd, parts, tmp_path, level_bias: str) -> None:
+def test_without_a_complete_study_the_class_prior_is_predicted(odd, parts, tmp_path, level_bias: str) -> None:
     train = parts[0]
     labels = train.labels.copy()
     labels[[target.name for target in TARGETS if target.level == "l1_l2"]] = np.nan
@@ -156,10 +163,10 @@ def test_without_a_complete_study_class_shares_are_all_there_is(odd, parts, tmp_
     mil, context = approach(*settings), make_context(tmp_path, odd.volumes)
     mil.fit(replace(train, labels=labels), context)
     probabilities = mil.predict(parts[1].hidden(), context).probabilities
-    shares = prior_probabilities(replace(train, labels=labels).grades)
+    prior = prior_probabilities(replace(train, labels=labels).grades)
     for condition in CONDITIONS:
-        targets = [index for index, target in enumerate(TARGETS) if target.condition == condition]
-        expected = shares[targets] if level_bias == "true" else shares[targets].mean(axis=0, keepdims=True)
+        targets = list(indices(condition))
+        expected = prior[targets] if level_bias == "true" else prior[targets].mean(axis=0, keepdims=True)
         expected = np.broadcast_to(expected / expected.sum(axis=1, keepdims=True), probabilities[:, targets].shape)
         np.testing.assert_allclose(probabilities[:, targets], expected, atol=1e-5)
 
@@ -170,14 +177,14 @@ def in_small(paper: dict[str, Any]) -> dict[str, Any]:
     location |= {"inner_folds": 2, "splits": 2}
     for network in (location["depth"], *location["more_depth"]):
         network |= {"depth": 16, "size": (64, 64), "widths": (4, 8, 8, 8), "depths": (1, 1, 1, 1)}
-    slides = [location["sagittal"], *location["more_sagittal"], location["axial"], *location["more_axial"]]
-    for network in slides:
+    points = [location["sagittal"], *location["more_sagittal"], location["axial"], *location["more_axial"]]
+    for network in points:
         network["size"] = (48, 48)
     for window in severity["windows"].values():
         window["size"] = (32, 40)
-    for network in (*slides, severity, *severity["more"]):
+    for network in (*points, severity, *severity["more"]):
         network |= {"backbone": "test_resnet", "pretrained": False}
-    for network in (location["depth"], *location["more_depth"], *slides, severity, *severity["more"]):
+    for network in (location["depth"], *location["more_depth"], *points, severity, *severity["more"]):
         network["schedule"]["epochs"] = 1
     return paper
 
@@ -188,7 +195,7 @@ def test_the_paper_s_way_runs_in_small_on_everything_odd(odd, parts, tmp_path) -
     stages = make_context(tmp_path / "first", odd.volumes)
     mil.fit(parts[0], stages)
     assert mil.locator is not None
-    assert len(mil.locator.networks) == 2 * (2 * 3 + 2 * 2 + 1)
+    assert len(mil.locator.networks.trained) == 2 * (2 * 3 + 2 * 2 + 1)
     assert len(mil.networks) == 2 * 3
     context = make_context(tmp_path / "second", odd.volumes)
     predictions = mil.predict(parts[1].hidden(), context)
@@ -203,6 +210,56 @@ def test_a_single_study_can_be_learnt_from(odd, parts, tmp_path) -> None:
     mil, context = approach(), make_context(tmp_path, odd.volumes)
     mil.fit(parts[0].subset(parts[0].study_ids[:1]), context)
     check(mil.predict(parts[1].hidden(), context))
+
+
+@pytest.fixture
+def on_meta(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, set[str]]]]:
+    """Lets the meta device stand in for a GPU: of every network that is asked, its name and the devices of its weights.
+
+    Nothing can be computed there, so every network's output is replaced by numbers of the same shape.
+    """
+    asked: list[tuple[str, set[str]]] = []
+
+    def before(module: nn.Module, inputs: Any) -> None:
+        if isinstance(module, NETWORKS):
+            images = inputs[0].values() if isinstance(inputs[0], dict) else inputs
+            devices = {tensor.device.type for tensor in (*module.state_dict().values(), *images)}
+            asked.append((type(module).__name__, devices))
+
+    def after(module: nn.Module, inputs: Any, outputs: Any) -> Any:
+        if isinstance(module, SeverityNet):
+            return {one: Grades(numbers(it.logits), {}, on_cpu(it.attention), {}) for one, it in outputs.items()}
+        return numbers(outputs) if isinstance(module, NETWORKS) else None
+
+    def numbers(tensor: torch.Tensor) -> torch.Tensor:
+        return torch.full(tensor.shape, 0.5)
+
+    def on_cpu(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {name: numbers(tensor) for name, tensor in tensors.items()}
+
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # the meta device has none
+    hooks = [
+        torch.nn.modules.module.register_module_forward_pre_hook(before),
+        torch.nn.modules.module.register_module_forward_hook(after),
+    ]
+    yield asked
+    for hook in hooks:
+        hook.remove()
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_resumed_job_predicts_on_its_device(odd, parts, fitted, tmp_path, on_meta, resumed: bool) -> None:
+    mil = fitted
+    if resumed:
+        fitted.save(tmp_path / "saved")
+        mil = MIL.load(tmp_path / "saved", fitted.config)
+    context = make_context(tmp_path / "job", odd.volumes)
+    context.device = "meta"
+    check(mil.predict(parts[1].hidden(), context))
+    assert {name for name, _ in on_meta} == {"DepthNet", "HeatmapPoints", "SeverityNet"}
+    assert all(devices == {"meta"} for _, devices in on_meta)
+    kept = [*mil.locator.networks.trained.values(), *mil.networks.values()]
+    assert {tensor.device.type for network in kept for tensor in network.state_dict().values()} == {"cpu"}
 
 
 class KilledError(BaseException):
@@ -234,27 +291,27 @@ def test_stage_two_learns_from_annotators_and_errors_are_those_of_strangers(odd,
     shown: list[set[int]] = []
     asked: list[set[int]] = []
     trained_on = []
-    train_depth, train_points = slice_stage.train_depth, point_stage.train_points
+    train_slices, train_points = slice_stage.train_slices, point_stage.train_points
     locate, train_severity = location.Locator.locate, severity.train_severity
     owner = {one.series_id: study.study_id for study in parts[0].studies for one in study.series}
 
-    def spy_depth(studies: Any, *rest: Any) -> Any:
+    def spy_slices(studies: Any, *rest: Any) -> Any:
         taught.append({study.study_id for study in studies})
-        return train_depth(studies, *rest)
+        return train_slices(studies, *rest)
 
-    def spy_points(slides: Any, *rest: Any, **options: Any) -> Any:
-        shown.append({owner[slide.series.series_id] for slide in slides})
-        return train_points(slides, *rest, **options)
+    def spy_points(slices: Any, *rest: Any, **options: Any) -> Any:
+        shown.append({owner[one.series.series_id] for one in slices})
+        return train_points(slices, *rest, **options)
 
     def spy_locate(self: Any, studies: Any, *rest: Any, **options: Any) -> Any:
         asked.append({study.study_id for study in studies})
         return locate(self, studies, *rest, **options)
 
-    def spy_severity(studies: Any, marks: Any, *rest: Any) -> Any:
-        trained_on.append(marks)
-        return train_severity(studies, marks, *rest)
+    def spy_severity(studies: Any, keypoints: Any, *rest: Any) -> Any:
+        trained_on.append(keypoints)
+        return train_severity(studies, keypoints, *rest)
 
-    monkeypatch.setattr(slice_stage, "train_depth", spy_depth)
+    monkeypatch.setattr(slice_stage, "train_slices", spy_slices)
     monkeypatch.setattr(point_stage, "train_points", spy_points)
     monkeypatch.setattr(location.Locator, "locate", spy_locate)
     monkeypatch.setattr("bench.approaches.mil.approach.train_severity", spy_severity)

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import pytest
 import torch
 
-from bench.approaches.mil.config import PointNetwork, Severity
 from bench.approaches.mil.convnext3d import DepthNet
 from bench.approaches.mil.model import LSTMMIL, POOLINGS, SeverityNet
-from bench.approaches.mil.pointnet import build, heatmap_loss
+from bench.approaches.mil.severity_config import Severity
 from bench.targets import CONDITIONS
 from bench.training.loop import Schedule
 
@@ -45,39 +43,6 @@ def test_lstm_mil_is_the_write_up_s() -> None:
     assert (network.lstm.hidden_size, network.lstm.num_layers, network.lstm.bidirectional) == (384, 2, True)
     assert network.lstm.dropout == 0.1
     assert network.attention[1].weight is not network.marked[1].weight
-
-
-@pytest.mark.parametrize("head", ["pooled", "heatmap"])
-def test_points_lie_within_the_image(head: str) -> None:
-    network = build(
-        PointNetwork(backbone="test_resnet", size=(64, 48), head=head, schedule=SCHEDULE), channels=3, points=5
-    )
-    points = network(torch.rand(2, 3, 64, 48))
-    assert points.shape == (2, 5, 2)
-    assert ((points > 0) & (points < 1)).all()
-
-
-def test_a_map_s_point_moves_with_the_image() -> None:
-    torch.manual_seed(0)
-    config = PointNetwork(backbone="test_resnet", size=(64, 64), head="heatmap", schedule=SCHEDULE)
-    network = build(config, channels=1, points=1).eval()
-    weights, centres = network.heatmaps(torch.rand(1, 1, 64, 64))
-    assert centres.shape == (16 * 16, 2)
-    torch.testing.assert_close(centres[0], torch.tensor([1 / 32, 1 / 32]))
-    torch.testing.assert_close(centres[1], torch.tensor([3 / 32, 1 / 32]))  # x runs first
-    torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
-
-
-def test_the_map_loss_is_least_at_the_point() -> None:
-    axis = (torch.arange(20) + 0.5) / 20
-    centres = torch.stack([axis.repeat(20), axis.repeat_interleave(20)], dim=1)
-
-    def at(x: float, y: float) -> torch.Tensor:
-        return (-(centres - torch.tensor([x, y])).square().sum(1) / 0.002).softmax(0)[None, None]
-
-    true = torch.tensor([[[0.3, 0.7]]])
-    assert heatmap_loss(at(0.3, 0.7), centres, true) < heatmap_loss(at(0.4, 0.7), centres, true)
-    assert heatmap_loss(at(0.3, 0.7), centres, true * float("nan")) == 0
 
 
 def severity_net(**options: object) -> SeverityNet:

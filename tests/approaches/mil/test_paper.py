@@ -8,10 +8,9 @@ import torch
 from torch import nn
 
 from bench import plugins
-from bench.approaches.mil import pointnet, slice_stage
 from bench.approaches.mil.bags import CONDITION_STREAMS
 from bench.approaches.mil.config import MILConfig
-from bench.approaches.mil.location import Locator
+from bench.approaches.mil.location_networks import LocationNetworks, build_point_network, slice_network
 from bench.approaches.mil.model import SeverityNet
 from bench.jobs import config as configuration
 from bench.training.losses import marked_slice_loss, severity_loss
@@ -66,30 +65,29 @@ def convnext_3d(widths: tuple[int, ...], depths: tuple[int, ...], heads: int, ou
 
 
 def test_the_three_variants_of_the_3d_convnext(paper) -> None:
-    locator = Locator(paper.location)
     variants = paper.location.all_depth
-    assert [(one.predicts, one.widths[0], one.change is not None) for one in variants] == [
+    assert [(one.predicts, one.widths[0], one.affine is not None) for one in variants] == [
         ("slice", 64, False),
         ("slice", 128, True),
         ("point", 128, True),
     ]
-    for task, heads in (("canal", 5), ("foramina", 10)):
+    for points in (5, 10):  # canal, foramina
         for one in variants:
             with torch.device("meta"):
-                network = slice_stage.build(one, locator.tasks[task])
+                network = slice_network(one, points)
                 outputs = network(torch.empty(2, 32, 384, 384))
             last = 32 if one.predicts == "slice" else 3
-            assert outputs.shape == (2, heads, last)
-            assert parameters(network) == convnext_3d(one.widths, one.depths, heads, last)
+            assert outputs.shape == (2, points, last)
+            assert parameters(network) == convnext_3d(one.widths, one.depths, points, last)
 
 
 def test_the_point_networks(paper) -> None:
     location = paper.location
-    jobs = [(one, 3, points) for one in location.all_sagittal for points in (5, 10)]
-    jobs += [(one, 1, 2) for one in location.all_axial]
-    for one, channels, points in jobs:
+    networks = [(one, 3, points) for one in location.all_sagittal for points in (5, 10)]
+    networks += [(one, 1, 2) for one in location.all_axial]
+    for one, channels, points in networks:
         with torch.device("meta"):
-            network = pointnet.build(bare(one), channels=channels, points=points)
+            network = build_point_network(bare(one), axial=channels == 1, points=points)
             assert network(torch.empty(1, channels, *one.size)).shape == (1, points, 2)
             features = network.encoder.num_features
             expected = timm_body(one.backbone, channels) + points * (2 * features + 2)
@@ -121,8 +119,8 @@ def test_the_severity_networks(paper) -> None:
 
 
 def test_the_ensemble_has_the_write_up_s_85_networks(paper) -> None:
-    locator = Locator(paper.location)
-    keys = [key for split in range(paper.location.splits) for key in locator.keys(split)]
+    networks = LocationNetworks(paper.location)
+    keys = [key for split in range(paper.location.splits) for key in networks.keys(split)]
     stage_one = [sum(key[1:3] == wanted for key in keys) for wanted in (
         ("canal", "depth"), ("foramina", "depth"), ("canal", "points"), ("foramina", "points"), ("recesses", "points")
     )]  # fmt: skip

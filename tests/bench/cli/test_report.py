@@ -71,5 +71,5 @@ def test_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: l
 
 
 def test_a_folder_as_output(make_store, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="that is a folder"):
+    with pytest.raises(UsageError, match="this is a folder"):
         invoke(make_store({"mil": 2.0}), "-o", tmp_path)

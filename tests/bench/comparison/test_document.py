@@ -5,6 +5,7 @@ import json
 import pandas as pd
 
 from bench.comparison import compare, comparison_json
+from bench.jobs.split import SplitFolder
 from bench.jobs.store import stored_jobs
 from bench.targets import TARGET_NAMES
 
@@ -15,6 +16,8 @@ def test_what_does_not_exist_is_null(make_store) -> None:
     labels = pd.read_csv(path)
     labels[[name for name in TARGET_NAMES if "spinal" in name]] = None
     labels.to_csv(path, index=False)
+    split = SplitFolder(path.parent)
+    split.write({path.name: path.read_text()}, split.record())  # with the checksum of what it now says
     document = comparison_json(compare(stored_jobs(store), resamples=200))
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     first = document["approaches"][0]

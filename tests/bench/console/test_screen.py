@@ -87,7 +87,7 @@ def test_time_left_counts_rounds_of_jobs_beside_each_other(screen: Screen, clock
         ({"event": "found", "score": 0.5}, "done meanwhile by another run, score 0.5000"),
         ({"event": "failed", "reason": "no [T1] here"}, "failed: no [T1] here"),
         ({"event": "skipped", "reason": "no axial"}, "skipped: no axial"),
-        ({"event": "locked", "holder": "process 7 on host"}, "in the hands of process 7 on host"),
+        ({"event": "locked", "holder": "process 7 on host"}, "running in process 7 on host"),
     ],
 )
 def test_every_end_is_told(screen: Screen, clock: Clock, event: dict, text: str) -> None:

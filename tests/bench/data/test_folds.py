@@ -79,13 +79,13 @@ def test_own_split_is_read_back(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("study_id,fold\n1,0\n2,1\n", "study 3 has no fold"),
-        ("study_id,fold\n1,0\n1,1\n2,1\n3,0\n", "study 1 stands in more than one fold"),
+        ("study_id,fold\n1,0\n1,1\n2,1\n3,0\n", "study 1 is in more than one fold"),
         ("study_id,fold\n1,0\n2,1\n3,0\n9,1\n", "study 9 is not in the data set"),
         ("study_id,fold\n1,0\n2,2\n3,0\n", "without a gap"),
         ("study_id,fold\n1,0\n2,0\n3,0\n", "without a gap"),
         ("study_id,fold\n1,0\n2,one\n3,0\n", "fold one"),
         ("study_id,fold\n1,0\n2,0.5\n3,1\n", "whole numbers"),
-        ("study,fold\n1,0\n", "the columns have to be"),
+        ("study,fold\n1,0\n", "the columns must be"),
         ("", "not a readable CSV"),
     ],
 )

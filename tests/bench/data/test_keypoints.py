@@ -20,18 +20,18 @@ def read(study, *rows: tuple) -> tuple[Keypoints, list[str]]:
 
 
 def test_a_point_is_found_by_instance_number_in_anatomical_order(study) -> None:
-    marks, notes = read(study, (20, 11, CANAL, "L4/L5", 12.5, 30.0))
+    keypoints, notes = read(study, (20, 11, CANAL, "L4/L5", 12.5, 30.0))
     target = TARGET_INDEX["spinal_canal_stenosis_l4_l5"]
-    assert marks.slices[0, target] == 0  # instances run the other way
-    assert marks.known.sum() == 1
-    np.testing.assert_array_equal(marks.pixels[0, target], [12.5, 30.0])
+    assert keypoints.slices[0, target] == 0  # instances run the other way
+    assert keypoints.known.sum() == 1
+    np.testing.assert_array_equal(keypoints.pixels[0, target], [12.5, 30.0])
     assert notes == []
 
 
 def test_points_survive_the_way_to_a_table_and_back(study) -> None:
     rows = [(20, 3, CANAL, "L1/L2", 1.0, 2.0), (30, 9, LEFT, "L5/S1", 3.0, 4.5)]
-    marks, _ = read(study, *rows)
-    assert list(marks.table([study]).itertuples(index=False, name=None)) == [(1, *row) for row in rows]
+    keypoints, _ = read(study, *rows)
+    assert list(keypoints.table([study]).itertuples(index=False, name=None)) == [(1, *row) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -46,16 +46,16 @@ def test_points_survive_the_way_to_a_table_and_back(study) -> None:
     ],
 )
 def test_a_point_that_cannot_be_used_is_left_out_and_noted(study, row, why) -> None:
-    marks, notes = read(study, row)
-    assert not marks.known.any()
+    keypoints, notes = read(study, row)
+    assert not keypoints.known.any()
     assert len(notes) == 1
     assert re.search(why, notes[0])
     assert "spinal_canal_stenosis_l1_l2" in notes[0]
 
 
 def test_the_world_of_a_point(study) -> None:
-    marks, _ = read(study, (20, 6, CANAL, "L1/L2", 39.5, 49.5))
-    np.testing.assert_allclose(marks.world([study])[0, 0], [0, 0, 0], atol=1e-9)
+    keypoints, _ = read(study, (20, 6, CANAL, "L1/L2", 39.5, 49.5))
+    np.testing.assert_allclose(keypoints.world([study])[0, 0], [0, 0, 0], atol=1e-9)
 
 
 def test_true_points_come_before_located_ones() -> None:

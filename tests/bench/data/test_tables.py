@@ -59,10 +59,10 @@ def test_reads_compressed_tables_and_any_row_order_of_columns(folder):
             r"line 3 has an unknown severity: study_id 10, .* 'Mild'.*1 such row\)",
         ),
         (LABELS, 3, "10" + "," * 25, r"line 4 lists a study a second time"),
-        (LABELS, 1, "ten" + "," * 25, r"line 2 has study_id that is no whole number"),
+        (LABELS, 1, "ten" + "," * 25, r"line 2 has a value of study_id that is not a whole number"),
         (SERIES, 1, "10,100,Sagittal", r"line 2 has an unknown description: .*Sagittal.*Sagittal T2/STIR"),
         (SERIES, 2, "10,100,Axial T2", r"line 3 lists a series a second time"),
-        (SERIES, 1, "10,../../etc,Axial T2", r"no whole number"),
+        (SERIES, 1, "10,../../etc,Axial T2", r"not a whole number"),
         (
             POINTS,
             1,
@@ -70,22 +70,37 @@ def test_reads_compressed_tables_and_any_row_order_of_columns(folder):
             r"line 2 names an unknown condition or level",
         ),
         (POINTS, 2, "10,101,3,Spinal Canal Stenosis,L6/S1,1,1", r"line 3 names an unknown condition or level"),
-        (POINTS, 2, "10,101,3,Spinal Canal Stenosis,L1/L2,1,1", r"line 3 marks a target a second time"),
+        (POINTS, 2, "10,101,3,Spinal Canal Stenosis,L1/L2,1,1", r"line 3 has a second point of a target"),
         (
             POINTS,
             1,
             "10,999,3,Spinal Canal Stenosis,L1/L2,1,1",
-            r"line 2 marks a point on a series that ",
+            r"line 2 has a point on a series that ",
         ),
         (
             POINTS,
             1,
             "10,201,3,Spinal Canal Stenosis,L1/L2,1,1",
-            r"line 2 marks a point on a series that ",
+            r"line 2 has a point on a series that ",
         ),
-        (POINTS, 1, "10,101,3,Spinal Canal Stenosis,L1/L2,left,1", r"line 2 has x that is no finite number: x 'left'"),
-        (POINTS, 1, "10,101,3,Spinal Canal Stenosis,L1/L2,1,inf", r"line 2 has y that is no finite number"),
-        (POINTS, 1, "10,101,,Spinal Canal Stenosis,L1/L2,1,1", r"line 2 has instance_number that is no whole number"),
+        (
+            POINTS,
+            1,
+            "10,101,3,Spinal Canal Stenosis,L1/L2,left,1",
+            r"line 2 has a value of x that is not a finite number: x 'left'",
+        ),
+        (
+            POINTS,
+            1,
+            "10,101,3,Spinal Canal Stenosis,L1/L2,1,inf",
+            r"line 2 has a value of y that is not a finite number",
+        ),
+        (
+            POINTS,
+            1,
+            "10,101,,Spinal Canal Stenosis,L1/L2,1,1",
+            r"line 2 has a value of instance_number that is not a whole number",
+        ),
     ],
 )
 def test_wrong_rows_are_refused_by_file_line_and_cure(folder, name, row, text, words):
@@ -107,12 +122,12 @@ def test_several_wrong_rows_are_counted(folder):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "holds no "),
+        (None, "has no "),
         (b"", "is empty"),
         (b"study_id,x\n1,2\n", "lacks the column"),
-        (b"\x00\xff\xfe\x81" * 50, "is no readable CSV table|lacks the column"),
+        (b"\x00\xff\xfe\x81" * 50, "is not a readable CSV table|lacks the column"),
         ("header", "no rows"),
-        (b"a,b\n1,2\n1,2,3,4\n", "is no readable CSV table|lacks the column"),
+        (b"a,b\n1,2\n1,2,3,4\n", "is not a readable CSV table|lacks the column"),
     ],
 )
 def test_tables_that_are_none(folder, name, content, words):

@@ -32,7 +32,7 @@ def header(plane, echo=np.nan, repetition=np.nan, inversion=np.nan, names="") ->
         ("sagittal", {"names": "t2_tse_sag_384"}, SAGITTAL_T2, "its name"),
         ("sagittal", {"names": "t1_tse_sag"}, SAGITTAL_T1, "its name"),
         ("sagittal", {"names": "sag stir"}, SAGITTAL_T2, "its name"),
-        ("sagittal", {"names": "t1 sag", "echo": 100}, SAGITTAL_T2, "against its name (T1)"),
+        ("sagittal", {"names": "t1 sag", "echo": 100}, SAGITTAL_T2, "although its name says T1"),
         ("sagittal", {"echo": 15, "repetition": 3000}, "", "long repetition time"),
         ("sagittal", {"names": "t1 flair", "echo": 15, "repetition": 2200}, SAGITTAL_T1, "its name"),
         ("sagittal", {}, "", "neither echo time nor name"),

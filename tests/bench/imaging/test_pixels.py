@@ -128,10 +128,10 @@ def test_smaller_slices_are_padded_and_their_window_ignores_it(volume):
         ({"Rows": 60000}, "declares a matrix of 60000 x 32"),
         ({"BitsAllocated": 12}, "12 bits"),
         ({"NumberOfFrames": 5000000}, "5000000 frames"),
-        ({"NumberOfFrames": 3}, "without telling where each lies"),
+        ({"NumberOfFrames": 3}, "without positions"),
         ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "not a grey-level image"),
         ({"PixelData": None}, "no pixel data"),
-        ({"Rows": None}, "holds no image: it is cut short"),
+        ({"Rows": None}, "has no image: it is cut short"),
     ],
 )
 @pytest.mark.parametrize("encoded", ["native", "rle", "j2k"])

@@ -156,7 +156,7 @@ def test_full_disk_stops_with_one_clear_error(data, tmp_path, monkeypatch):
     write(data, 1)
     monkeypatch.setattr("bench.imaging.build.write_series", full)
     task = SeriesFiles(1, 11, SAGITTAL_T1, str(data.root), ("train_images/1/11/1.dcm",))
-    with pytest.raises(CacheUnwritable, match=r"No space left on device.*--cache-dir.*what is done is kept"):
+    with pytest.raises(CacheUnwritable, match=r"No space left on device.*--cache-dir.*finished series are kept"):
         build_series(task, str(tmp_path))
 
 

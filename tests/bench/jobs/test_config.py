@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
+import bench
 from bench.approach import Config
 from bench.errors import UsageError
 from bench.jobs.config import resolve, resolve_remembered
@@ -124,3 +126,47 @@ def test_preset_that_extends_another(plugin: Plugin) -> None:
     (plugin.folder() / "quick.toml").write_text("extends = 'smoke'")
     with pytest.raises(UsageError, match=r"unknown preset, which quick\.toml extends, 'smoke'"):
         values(plugin, preset="smoke")
+
+
+def test_remembered_name_that_would_leave_the_store_is_not_believed(plugin: Plugin, tmp_path: Path) -> None:
+    (plugin.folder() / "__init__.py").write_text(
+        "from bench.approach import Approach, Config\n"
+        "class Settings(Config):\n    folds: int = 1\n    severity: dict = {}\n"
+        "class Mine(Approach):\n    Config = Settings\n    fit = predict = save = load = None\n"
+    )
+    memory = tmp_path / "memory"
+    sys.modules.pop("bench.approaches.mine", None)
+    expected = resolve_remembered(plugin, memory, ablation="small")
+    (path,) = memory.iterdir()
+    for written in ({"name": "../../elsewhere", "config": "{}"}, {"name": None}, [1], {}):
+        path.write_text(json.dumps(written))
+        assert resolve_remembered(plugin, memory, ablation="small") == expected
+
+
+def test_remembered_answer_depends_on_what_the_approach_imports_alone(
+    plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(Path(bench.__file__).parent, tree / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(bench, "__path__", [str(tree / "bench")])
+    (plugin.folder() / "__init__.py").write_text("from bench.training.loop import Schedule\n")
+    asked: list[str] = []
+
+    class Mine:
+        Config = Settings
+
+    monkeypatch.setattr("bench.jobs.config.load_plugin", lambda plugin: (asked.append(plugin.name), Mine)[1])
+
+    def asks_anew(module: str) -> bool:
+        resolve_remembered(plugin, tmp_path / "memory")
+        before = len(asked)
+        path = tree / "bench" / module
+        path.write_text(path.read_text() + "# edited\n")
+        resolve_remembered(plugin, tmp_path / "memory")
+        return len(asked) > before
+
+    assert asks_anew("training/loop.py")
+    assert asks_anew("jobs/config.py")
+    assert not asks_anew("cli/run.py")
+    assert not asks_anew("training/crops.py")
+    assert not asks_anew("jobs/execute.py")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bench.approach import Predictions
+from bench.jobs.folder import JobFolder
 from bench.jobs.predictions import PredictionError, checked, predictions_frame, read_predictions, write_predictions
 
 
@@ -23,7 +24,7 @@ def test_order_of_the_approach_does_not_matter() -> None:
 
 def test_what_is_written_is_read_back_to_the_last_digit(tmp_path: Path) -> None:
     predictions = some([5, 4294967295])
-    write_predictions(tmp_path, predictions)
+    write_predictions(JobFolder(tmp_path), predictions)
     np.testing.assert_array_equal(
         read_predictions(tmp_path / "predictions.csv", np.array([4294967295, 5])), predictions.probabilities[::-1]
     )
@@ -69,4 +70,4 @@ def test_what_cannot_be_scored_is_refused(predictions: Predictions, message: str
 def test_points_need_their_columns(tmp_path: Path) -> None:
     predictions = Predictions(np.array([1]), some([1]).probabilities, points=pd.DataFrame({"study_id": [1]}))
     with pytest.raises(PredictionError, match="lack the column 'series_id'"):
-        write_predictions(tmp_path, predictions)
+        write_predictions(JobFolder(tmp_path), predictions)

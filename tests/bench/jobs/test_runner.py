@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.jobs.store import read_job, stored_jobs
+from bench.jobs.store import stored_jobs
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 
@@ -71,7 +71,7 @@ def test_a_job_stores_all_that_it_promises(suite: Suite) -> None:
     for name in ("history.csv", "notes.csv", "log.txt", "checkpoint/means.json", "predictions_true_points.csv"):
         assert (folder / name).exists(), name
     assert not (folder / "resume").exists()
-    assert not (folder / "lock").exists()
+    assert not list(suite.out.rglob("*.lock"))
     assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1, 2, 3]
     assert (folder / "predictions.csv").read_text().startswith("row_id,normal_mild,moderate,severe\n")
     expected = {
@@ -85,8 +85,8 @@ def test_a_job_stores_all_that_it_promises(suite: Suite) -> None:
         "peak_memory_mb",
     }
     expected |= {"predict_seconds", "versions", "hardware", "command", "threads", "jobs_beside", "parameters"}
-    assert expected <= set(result)
-    assert result["command"].startswith("bench run")
+    assert expected <= set(result.document())
+    assert result.command.startswith("bench run")
     assert (folder.parents[2] / "folds.csv").read_text().startswith("study_id,fold\n")
 
 
@@ -122,7 +122,7 @@ def test_stale_result_says_which_part_changed_and_is_kept_aside(suite: Suite, tm
     assert "2 stale" in output
     assert not list(suite.out.rglob("replaced"))
     output = suite.run(plugin=plugin)
-    assert "made anew, because changed since: source of brightness" in output
+    assert "runs again: changed since: source of brightness" in output
     assert len(list(suite.out.rglob("replaced/*/predictions.csv"))) == 2
     assert [job.status for job in suite.jobs()] == ["done", "done"]
 
@@ -157,18 +157,18 @@ def test_killed_at_random_moments_predictions_are_the_same(suite: Suite, tmp_pat
         assert process.poll() is None
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-        until(lambda: not any(alive(json.loads(path.read_text())["pid"]) for path in suite.out.rglob("lock")))
+        until(lambda: not any(alive(json.loads(path.read_text())["pid"]) for path in suite.out.rglob("fold*.lock")))
     suite.run(*slow)
     assert suite.predictions() == whole.predictions()
     for job in suite.jobs():
         assert pd.read_csv(job.folder / "history.csv")["epoch"].tolist() == list(range(1, 13))
-        assert job.result["fit_seconds"] >= 12 * 0.25 * 0.5  # a kill loses at most two seconds of the clock
+        assert job.result.fit_seconds >= 12 * 0.25 * 0.5  # a kill loses at most two seconds of the clock
 
 
 def test_worker_ends_when_the_run_is_killed(suite: Suite) -> None:
     process = suite.start("--set", "seconds=2", "--jobs", "1")
-    until(lambda: list(suite.out.rglob("lock")))
-    worker = json.loads(next(suite.out.rglob("lock")).read_text())["pid"]
+    until(lambda: list(suite.out.rglob("fold*.lock")))
+    worker = json.loads(next(suite.out.rglob("fold*.lock")).read_text())["pid"]
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     until(lambda: not alive(worker))
@@ -180,7 +180,7 @@ def test_interrupt_keeps_what_was_done(suite: Suite) -> None:
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=30)[0]
     assert process.returncode == 130
-    assert "Run the same command again to go on" in output
+    assert "Run the same command again to continue" in output
     assert "Traceback" not in output
     suite.run("--set", "seconds=1")
     assert [job.status for job in suite.jobs()] == ["done", "done"]
@@ -209,7 +209,7 @@ def test_one_failing_approach_takes_nothing_down(suite: Suite, misbehave: str, r
     assert reason in output
     assert "Traceback" not in output
     assert [job.status for job in suite.jobs()] == ["failed" if misbehave != "die" else "interrupted"]
-    assert read_job(suite.jobs()[0].folder).result == {}
+    assert not suite.jobs()[0].files.result.exists()
     suite.run("--fold", "0", approach="prior")
 
 
@@ -229,10 +229,53 @@ def test_a_shared_stage_is_trained_once_and_charged_to_each_job(suite: Suite) ->
     suite.run(*words)
     output = suite.run(*words, "--set", "misbehave=nothing")  # another configuration, the same stage
     assert "means reused" in output
-    first, second = (job.result["fit_seconds"] for job in suite.jobs())
+    first, second = (job.result.fit_seconds for job in suite.jobs())
     assert min(first, second) >= 1.2
     assert len(list(suite.out.rglob("stage.json"))) == 1
     assert [pd.read_csv(job.folder / "history.csv")["epoch"].tolist() for job in suite.jobs()] == [[1, 2, 3]] * 2
+
+
+@pytest.mark.parametrize("share", ["true", "false"])
+def test_a_job_killed_once_it_is_fitted_ends_with_equal_notes(
+    suite: Suite, tmp_path: Path, session_cache: Path, share: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--fold", "0", "--set", f"share_stage={share}"]
+    whole = Suite(tmp_path / "whole", session_cache)
+    whole.run(*words)
+    monkeypatch.setenv("BRIGHTNESS_DIES_IN_PREDICT", "1")
+    suite.run(*words, code=1)
+    assert list(suite.out.rglob("fitted.json"))
+    assert not list(suite.out.rglob("notes.csv"))
+    monkeypatch.delenv("BRIGHTNESS_DIES_IN_PREDICT")
+    suite.run(*words)
+    assert suite.predictions() == whole.predictions()
+    first, second = ((one.jobs()[0].folder / "notes.csv").read_bytes() for one in (suite, whole))
+    assert first == second
+    noted = pd.read_csv(suite.jobs()[0].folder / "notes.csv")["note"].tolist()
+    epochs = [f"noted in epoch {epoch}" for epoch in (1, 2, 3)]
+    assert noted[-6:] == ["noted in fit", *epochs, "first study", "noted in predict"]
+
+
+def test_what_was_damaged_after_a_kill_is_made_anew_by_the_same_command(
+    suite: Suite, tmp_path: Path, session_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--fold", "0", "--set", "share_stage=true", "--set", "share_work=true"]
+    whole = Suite(tmp_path / "whole", session_cache)
+    whole.run(*words)
+    monkeypatch.setenv("BRIGHTNESS_DIES_IN_PREDICT", "1")
+    suite.run(*words, code=1)
+    monkeypatch.delenv("BRIGHTNESS_DIES_IN_PREDICT")
+    for place in ("checkpoint/means.json", "stages/*/means.json"):
+        (path,) = suite.out.rglob(place)
+        path.write_text("[0, 0, 0]")
+    output = suite.run(*words)
+    assert "the fitted approach cannot be used: means.json has 9 bytes instead of" in output
+    assert "stage means: means.json has 9 bytes instead of" in output
+    assert "Traceback" not in output
+    assert suite.predictions() == whole.predictions()
+    (spent,) = (json.loads(path.read_text()) for path in suite.out.rglob("fitted.json") if "replaced" not in path.parts)
+    assert [charge["shared"] for charge in spent["charged"].values()] == [True, False]
+    assert spent["shared_wall"] < spent["wall"]
 
 
 def test_train_fraction_uses_a_nested_share(suite: Suite) -> None:
@@ -257,10 +300,10 @@ def test_dry_run_trains_nothing(suite: Suite) -> None:
         (["--folds", "1"], "from 2 to 12"),
         (["--folds", "13"], "from 2 to 12"),
         (["--fold", "2"], "fold 2 does not exist: the split has 2 folds (0 to 1)"),
-        (["--train-fraction", "0"], "a share above 0"),
+        (["--train-fraction", "0"], "choose a fraction above 0"),
         (["--jobs", "0"], "at least 1"),
         (["--device", "tpu"], "--device tpu"),
-        (["--force", "--only-missing"], "contradict"),
+        (["--force", "--only-missing"], "exclude each other"),
         (["--seed", "one"], "whole numbers"),
         (["--executor", "slurm"], "unknown executor 'slurm'"),
     ],

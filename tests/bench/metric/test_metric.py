@@ -206,14 +206,14 @@ def spoil(submission: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
         (lambda s: pd.concat([s, s.iloc[[3, 8]]]), "duplicate row_id .first: '{}'; 2 such rows"),
         (
             lambda s: pd.concat([s, s.iloc[[3]].assign(row_id="7_x")]),
-            "solution does not have .first: '7_x'; 1 such row",
+            "is not in the solution .first: '7_x'; 1 such row",
         ),
         (lambda s: spoil(s, "moderate", np.nan), "empty cell or NaN .first: '{}'; 2 such rows"),
-        (lambda s: spoil(s, "moderate", "much"), "no number .first: '{}'; 2 such rows"),
+        (lambda s: spoil(s, "moderate", "much"), "not a number .first: '{}'; 2 such rows"),
         (lambda s: spoil(s, "severe", np.inf), "infinite value .first: '{}'; 2 such rows"),
         (lambda s: spoil(s, "normal_mild", -0.1), "negative value .first: '{}'; 2 such rows"),
         (lambda s: s.drop(columns="severe"), "column 'severe' is missing"),
-        (lambda s: s.assign(fold=1), "column 'fold' does not belong there"),
+        (lambda s: s.assign(fold=1), "column 'fold' is not expected"),
     ],
 )
 def test_a_bad_submission_is_refused(change, message: str) -> None:
@@ -233,7 +233,7 @@ def test_a_bad_submission_is_refused(change, message: str) -> None:
         (lambda s: pd.concat([s, s.iloc[[0]]]), "duplicate study_id .first: '{}'; 1 such row"),
         (
             lambda s: s.astype({"study_id": object}).assign(study_id="x"),
-            "study_id is no number .first: 'x'; 6 such rows",
+            "study_id is not a number .first: 'x'; 6 such rows",
         ),
         (lambda s: s.drop(columns="spinal_canal_stenosis_l1_l2"), "'spinal_canal_stenosis_l1_l2' is missing"),
         (lambda s: s.rename(columns={"study_id": "id"}), "neither a study_id nor a row_id column"),

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class MemoryVolumes:
@@ -37,3 +41,34 @@ def context(tmp_path: Path) -> Callable[..., object]:
         return make_context(tmp_path / name, MemoryVolumes({}), **options)  # type: ignore[arg-type]
 
     return make
+
+
+class KilledError(Exception):
+    pass
+
+
+class Line:
+    """Noisy points on a line: batches of x (8, 3) and y (8, 1). May stop in the middle of an epoch."""
+
+    killed = KilledError
+
+    def __init__(self, stop_in: int | None = None, count: int = 5) -> None:
+        self.stop_in, self.count = stop_in, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def epoch(self, number: int) -> Iterator[tuple[tuple[Tensor, Tensor], int]]:
+        import torch
+
+        random = np.random.default_rng([3, number])
+        for index in range(self.count):
+            if number == self.stop_in and index == 2:
+                raise KilledError
+            x = torch.from_numpy(random.normal(size=(8, 3)).astype(np.float32))
+            yield (x, x.sum(dim=1, keepdim=True)), 8
+
+
+@pytest.fixture
+def line() -> type[Line]:
+    return Line

@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from bench.training.losses import marked_slice_loss, point_loss, severity_loss
+from bench.targets import CONDITIONS, TARGETS
+from bench.training.losses import marked_slice_loss, point_loss, severity_loss, study_loss
 
 
 def test_severity_loss_is_the_weighted_log_loss_of_the_labels_that_are_there() -> None:
@@ -23,11 +24,16 @@ def test_nothing_known_costs_nothing_and_can_be_differentiated() -> None:
     logits = torch.randn(4, 3, requires_grad=True)
     points = torch.randn(2, 5, 2, requires_grad=True)
     loss = severity_loss(logits, torch.full((4,), -1)) + marked_slice_loss(logits, torch.full((4,), -1))
-    loss = loss + point_loss(points, torch.full((2, 5, 2), float("nan")))
+    for kind in ("l1", "squared", "huber"):
+        loss = loss + point_loss(points, torch.full((2, 5, 2), float("nan")), kind=kind)
+    studies = torch.randn(2, 25, 3, requires_grad=True)
+    for average in ("label", "target", "condition"):
+        loss = loss + study_loss(studies, torch.full((2, 25), -1), average=average)
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
     assert not points.grad.any()
+    assert not studies.grad.any()
 
 
 def test_point_loss_is_the_mean_over_known_coordinates() -> None:
@@ -38,3 +44,49 @@ def test_point_loss_is_the_mean_over_known_coordinates() -> None:
 def test_marked_slice_loss_ignores_bags_without_a_mark() -> None:
     scores = torch.tensor([[0.0, 0.0, 0.0, 0.0], [5.0, 1.0, 2.0, 3.0]])
     assert float(marked_slice_loss(scores, torch.tensor([2, -1]))) == pytest.approx(np.log(4))
+
+
+def test_point_losses_are_torchs_on_the_known_coordinates() -> None:
+    generator = torch.Generator().manual_seed(0)
+    predicted, true = (3 * torch.randn(6, 5, 2, generator=generator) for _ in range(2))
+    known = torch.rand(6, 5, generator=generator) < 0.6
+    missing = torch.where(known[..., None], true, float("nan"))
+    pair = predicted[known], true[known]
+    references = {
+        "l1": torch.nn.functional.l1_loss(*pair),
+        "squared": torch.nn.functional.mse_loss(*pair),
+        "huber": torch.nn.functional.huber_loss(*pair, delta=1.5),
+    }
+    for kind, reference in references.items():
+        torch.testing.assert_close(point_loss(predicted, missing, kind=kind, delta=1.5), reference)
+
+
+@pytest.mark.parametrize("average", ["label", "target", "condition"])
+def test_study_loss_is_the_mean_of_its_groups_severity_losses(average) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 25, 3, generator=generator)
+    grades = torch.randint(-1, 3, (6, 25), generator=generator)
+    grades[:, 3] = -1  # a target without any label
+    groups = {
+        "label": [list(range(25))],
+        "target": [[index] for index in range(25) if index != 3],
+        "condition": [[i for i, target in enumerate(TARGETS) if target.condition == one] for one in CONDITIONS],
+    }[average]
+    parts = [severity_loss(logits[:, one].flatten(0, 1), grades[:, one].flatten()) for one in groups]
+    torch.testing.assert_close(study_loss(logits, grades, average=average), torch.stack(parts).mean())
+
+
+def test_a_whole_condition_may_be_missing() -> None:
+    logits, grades = torch.randn(2, 25, 3), torch.full((2, 25), -1)
+    grades[:, :5] = 1
+    expected = severity_loss(logits[:, :5].flatten(0, 1), grades[:, :5].flatten())
+    torch.testing.assert_close(study_loss(logits, grades), expected)
+
+
+def test_a_loss_first_called_in_inference_mode_can_be_trained_later() -> None:
+    weights = (1.5, 2.5, 3.5)  # of no other test: made here for the first time
+    logits, grades = torch.randn(4, 3, requires_grad=True), torch.tensor([0, 1, 2, -1])
+    with torch.inference_mode():
+        severity_loss(logits, grades, weights=weights)
+    severity_loss(logits, grades, weights=weights).backward()
+    assert logits.grad.any()

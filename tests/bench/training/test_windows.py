@@ -3,10 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.approaches.mil.config import DepthNetwork, Window, Windows
-from bench.imaging.study import Study
+from bench.approaches.mil.severity_config import Windows
 from bench.targets import AXIAL_T2, SAGITTAL_T2
-from bench.training.windows import around, main_series, pixels_to_shares, shares_to_pixels, whole
+from bench.training.windows import (
+    WHOLE,
+    Window,
+    around,
+    check_extent,
+    pixels_to_relative,
+    relative_to_pixels,
+    visible_only,
+    whole,
+)
 
 
 def corners(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -40,21 +48,25 @@ def test_a_part_of_a_slice_is_counted_from_the_side_that_is_shown_on_the_left(st
     np.testing.assert_allclose([first, last], [[39.5, -0.5], [-0.5, 99.5]])
 
 
-def test_an_extent_that_shows_nothing_is_refused() -> None:
-    schedule = {"epochs": 1, "batch_size": 1, "learning_rate": 1e-3}
-    for extent in ([0.5, 0.5, 0.0, 1.0], [0.0, 1.2, 0.0, 1.0], [0.0, 1.0, 0.9, 0.1]):
-        with pytest.raises(ValueError, match="left < right and top < bottom"):
-            DepthNetwork(extent=extent, schedule=schedule)
-    with pytest.raises(ValueError, match="leave extent out"):
-        DepthNetwork(extent=[0.2, 0.8, 0.0, 1.0], predicts="point", schedule=schedule)
+@pytest.mark.parametrize("extent", [(0.5, 0.5, 0.0, 1.0), (0.0, 1.2, 0.0, 1.0), (0.0, 1.0, 0.9, 0.1)])
+def test_an_extent_that_shows_nothing_or_leaves_the_slice_is_refused(extent) -> None:
+    check_extent(WHOLE)
+    with pytest.raises(ValueError, match="left < right and top < bottom"):
+        check_extent(extent)
 
 
-def test_shares_and_pixels_are_inverses(study) -> None:
+def test_points_outside_the_image_are_unknown() -> None:
+    seen = visible_only(np.array([[0.0, 1.0], [0.5, 1.01], [-0.01, 0.5], [np.nan, 0.5]]))
+    np.testing.assert_array_equal(np.isnan(seen).any(axis=1), [False, True, True, True])
+    np.testing.assert_array_equal(seen[0], [0.0, 1.0])
+
+
+def test_relative_coordinates_and_pixels_are_inverses(study) -> None:
     matrix = whole(study.get(20), 0, flip=True)
-    shares = np.array([[0.25, 0.5], [1.0, 0.0]])
-    pixels = shares_to_pixels(matrix, shares)
+    relative = np.array([[0.25, 0.5], [1.0, 0.0]])
+    pixels = relative_to_pixels(matrix, relative)
     np.testing.assert_allclose(pixels, [[59.5, 49.5], [-0.5, -0.5]])
-    np.testing.assert_allclose(pixels_to_shares(matrix[None], pixels[None])[0], shares)
+    np.testing.assert_allclose(pixels_to_relative(matrix[None], pixels[None])[0], relative)
 
 
 def test_the_write_up_s_canal_window_in_the_512_frame(series_of) -> None:
@@ -96,6 +108,13 @@ def test_millimetre_windows_follow_the_spacing(series_of) -> None:
         np.testing.assert_allclose((last - first) * spacing, [40, 40])
 
 
+def test_windows_in_pixels_are_the_slice_s_own(series_of) -> None:
+    window = Window(reach=(30, 10, 20, 25), unit="px", size=(10, 10))
+    series = series_of(20, SAGITTAL_T2, spacing=0.7, shape=(300, 200))
+    first, last = corners(around(series, 0, np.array([40.0, 50.0]), window))
+    np.testing.assert_allclose([first, last], [[10, 30], [50, 75]])
+
+
 def test_the_canal_s_axial_window_moves_inward(series_of) -> None:
     series = series_of(10, AXIAL_T2, shape=(512, 512))
     window = Windows().canal_axial
@@ -103,9 +122,3 @@ def test_the_canal_s_axial_window_moves_inward(series_of) -> None:
     left = around(series, 0, np.array([300.0, 300.0]), window, level=0, left=True, flip=False)
     assert right[0, 2] == 220
     assert left[0, 2] == 280
-
-
-def test_the_longest_series_of_a_kind_is_looked_at(series_of) -> None:
-    study = Study(1, tuple(series_of(number, SAGITTAL_T2, count=count) for number, count in ((1, 9), (2, 15), (3, 15))))
-    assert main_series(study, SAGITTAL_T2).series_id == 2
-    assert main_series(study, AXIAL_T2) is None

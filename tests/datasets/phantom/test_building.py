@@ -156,7 +156,7 @@ def test_locate_opens_a_folder_of_the_users(tiny: Path, tmp_path: Path) -> None:
     dataset = Phantom()
     options = {"preset": None, "cache": tmp_path, "jobs": 1, "progress": silent}
     assert dataset.locate(data=tiny, **options) == tiny  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="holds no phantom"):
+    with pytest.raises(DataError, match="is not a phantom"):
         dataset.locate(data=tmp_path, **options)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="no such folder"):
         dataset.locate(data=tmp_path / "absent", **options)  # type: ignore[arg-type]

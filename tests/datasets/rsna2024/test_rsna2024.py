@@ -17,7 +17,7 @@ def locate(data: Path | None) -> Path:
 
 
 def test_needs_to_be_told_where_it_lies():
-    with pytest.raises(UsageError, match=r"pass --data .*download: https://www\.kaggle\.com/"):
+    with pytest.raises(UsageError, match=r"pass the folder .*download: https://www\.kaggle\.com/"):
         locate(None)
 
 
@@ -27,7 +27,7 @@ def test_folder_must_be_there_and_hold_the_tables(tmp_path):
     with pytest.raises(DataError, match="is empty"):
         locate(tmp_path)
     (tmp_path / "train.csv").touch()
-    with pytest.raises(DataError, match=r"holds no train_label_coordinates\.csv"):
+    with pytest.raises(DataError, match=r"has no train_label_coordinates\.csv"):
         locate(tmp_path)
 
 

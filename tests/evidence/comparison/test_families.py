@@ -24,7 +24,7 @@ def separable(approaches: list[Influence], draws: StudyDraws) -> bool:
     pairs = list(combinations(approaches, 2))
     p_values = [paired_difference(*pair).p for pair in pairs]
     influences = np.column_stack([(first - second).by_study for first, second in pairs])
-    return min(adjusted(p_values, smallest_p(influences, [N] * len(pairs), draws))) < 0.05
+    return min(adjusted(p_values, smallest_p(influences, draws))) < 0.05
 
 
 def _bound(repetitions: int) -> float:
@@ -105,6 +105,6 @@ def test_a_difference_of_one_is_separable_among_many(population, lines: int, see
     p_values = [paired_difference(approaches[first], approaches[second]).p for first, second in pairs]
     influences = np.column_stack([(approaches[i] - approaches[j]).by_study for i, j in pairs])
     draws = draw_studies(population.base.denominators[studies], 2000)
-    by_pair = dict(zip(pairs, adjusted(p_values, smallest_p(influences, [N] * len(pairs), draws)), strict=True))
+    by_pair = dict(zip(pairs, adjusted(p_values, smallest_p(influences, draws)), strict=True))
     assert max(p for (first, _), p in by_pair.items() if first == 0) < 0.001
     assert min(p for (first, _), p in by_pair.items() if first != 0) > 0.05

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.comparison import compare_each
+from bench.jobs.folder import JobFolder
 from bench.jobs.store import stored_jobs
 from bench.plugins import load
 from bench.reports.comparison.page import render
@@ -83,16 +84,14 @@ def test_everything_from_a_store_is_escaped(make_store) -> None:
     store = make_store({"mil": 2.0, "<script>x": 2.0}, dataset='"><img src=x onerror=alert(1)>')
     for folder in store.rglob("fold1"):
         result = json.loads((folder / "result.json").read_text())
-        result |= {"command": HOSTILE, "versions": {HOSTILE: HOSTILE}, "threads": HOSTILE}
+        result |= {"command": HOSTILE, "versions": {HOSTILE: HOSTILE}, "precision": HOSTILE}
         (folder / "result.json").write_text(json.dumps(result))
         losses = json.dumps({HOSTILE: 0.5})
         rows = [[HOSTILE, epoch, 9, losses, 0.001, 50] for epoch in (1, 2)]
         columns = ["stage", "epoch", "step", "losses", "learning_rate", "images_per_second"]
         pd.DataFrame(rows, columns=columns).to_csv(folder / "history.csv", index=False)
         pd.DataFrame([[1, HOSTILE, HOSTILE]], columns=["study_id", "note", "by"]).to_csv(folder / "notes.csv")
-        from bench.jobs.store import finish
-
-        finish(folder)
+        JobFolder(folder).finish()
     for path in store.rglob("dataset.json"):
         path.write_text(json.dumps({"floor": None, "excluded": {"5": HOSTILE}, "data_hash": "d"}))
     page = page_of(store)
@@ -110,9 +109,11 @@ def test_training_curves_and_a_history_that_cannot_be_read(make_store) -> None:
             lines += [f'severity,{epoch},9,"{{""grade"": {1 / epoch}}}",0.001,120' for epoch in (1, 2, 3)]
             (folder / "history.csv").write_text("\n".join(lines) + "\n")
     next(store.rglob("fold2")).joinpath("history.csv").write_text("stage,epoch\nseverity,1\n")
+    for folder in store.rglob("fold?"):
+        JobFolder(folder).finish()
     page = page_of(store)
     assert page.count('class="one"') == 3
-    assert "120 images a second" in page
+    assert "120 images per second" in page
     assert "history.csv cannot be read" in page
 
 
@@ -124,7 +125,7 @@ def test_one_section_for_each_data_set(make_store) -> None:
     second = page[page.index('id="section-2"') :]
     assert "on this phantom" not in second
     assert "skill" not in second.lower()
-    assert "not to be compared between sections" in page
+    assert "scores of different sections are not comparable" in page
 
 
 @pytest.mark.parametrize("folds", [2, 4])

@@ -50,9 +50,9 @@ def test_verify_mends_what_differs(run, tmp_path):
     path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     code, out = run("--verify")
     assert code == 0
-    assert "1 series differed from their checksums" in out
+    assert "1 series did not match their checksums" in out
     assert path.read_bytes() == good
-    assert "all series agree" in run("--verify")[1]
+    assert "all series match" in run("--verify")[1]
 
 
 def test_limits_and_wrong_use(run):

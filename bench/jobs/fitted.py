@@ -1,0 +1,81 @@
+"""What a job has behind it: whether it is fitted, and what fitting and predicting cost.
+
+``fitted.json`` is written when the checkpoint and its checksums are on the disk, so it vouches for them; it counts only
+while every file of the checkpoint is as it was written. `Spent` tells what stands in it and in ``predicted.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.errors import DataError
+from bench.files.atomic import DamagedError, read_json, write_json
+from bench.files.checksums import check_manifest
+from bench.files.replaced import REPLACED, set_aside
+from bench.jobs.clock import Clock, Spent
+from bench.jobs.context import JobContext
+from bench.jobs.folder import JobFolder
+from bench.jobs.stages import in_words
+
+
+def is_fitted(context: JobContext, files: JobFolder) -> bool:
+    """Whether a killed attempt had finished fitting; its charges then count as made.
+
+    A checkpoint or ``fitted.json`` that does not hold is set aside and told of, and the job is fitted anew.
+    """
+    if not files.fitted.exists():
+        return False
+    spent = _spent(files.fitted)
+    wrong = [spent] if isinstance(spent, str) else check_manifest(files.checkpoint)
+    if isinstance(spent, Spent) and not wrong:
+        context.charged.update(spent.charged)
+        return True
+    for path in (files.fitted, files.checkpoint):  # in this order: without fitted.json no checkpoint counts
+        if path.exists():
+            set_aside(path)
+    tell(context, f"the fitted approach cannot be used: {in_words(wrong)}; it is kept in {files.path / REPLACED}")
+    return False
+
+
+@contextmanager
+def spending(context: JobContext, path: Path) -> Iterator[None]:
+    """Measure a part of the job, resumes included, and write what it cost into ``path`` when it is over.
+
+    What was charged before (shared work that both fitting and predicting use) is not charged again.
+    """
+    before = set(context.charged)
+    clock = context.clock = Clock(context.resume / f"{path.stem}_seconds.json")
+    try:
+        yield
+    finally:
+        context.clock = None
+    new = {folder: charge for folder, charge in context.charged.items() if folder not in before}
+    context.require_lock()
+    context.sync_notes()
+    write_json(path, Spent.of(clock.seconds(), new).model_dump(mode="json"))
+
+
+def read_spent(path: Path) -> Spent:
+    """What stands in ``fitted.json`` or ``predicted.json``. Raises DataError if it is gone or damaged."""
+    spent = _spent(path)
+    if isinstance(spent, str):
+        raise DataError(f"{path.parent} lost its record of seconds meanwhile ({spent}). Run the same command again.")
+    return spent
+
+
+def tell(context: JobContext, reason: str) -> None:
+    """Say on the event stream what is made anew, and why."""
+    context.emit("stale", reason=reason)
+
+
+def _spent(path: Path) -> Spent | str:
+    try:
+        return Spent.model_validate(read_json(path))
+    except DamagedError:
+        return f"{path.name} is damaged"
+    except ValidationError:
+        return f"{path.name} has the wrong shape"
