@@ -62,6 +62,8 @@ def _fill_store(
     folds: int = 4,
     seeds: Sequence[int] = (0,),
     floor: float | None = 0.3,
+    preset: str = "quick",
+    train_fraction: float = 1.0,
     missing: Collection[tuple[str, int, int]] = (),
     failed: Collection[tuple[str, int, int]] = (),
 ) -> None:
@@ -92,7 +94,9 @@ def _fill_store(
         for seed, fold in itertools.product(seeds, range(folds)):
             if (approach, seed, fold) in missing:
                 continue
-            job = Job(approach, "quick", "{}", dataset, "data", "d" * 64, folds, fold_hash(split), fold, seed)
+            job = Job(
+                approach, preset, "{}", dataset, "data", "d" * 64, folds, fold_hash(split), fold, seed, train_fraction
+            )
             files = JobFolder(job.folder_in(store))
             contents = {
                 files.split.folds.name: fold_csv(split),

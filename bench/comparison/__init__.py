@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from bench.comparison.comparing import compare, compare_each
 from bench.comparison.document import comparison_json, comparisons_json
-from bench.comparison.results import ApproachResult, Comparison, Difference, Estimate, FoldScore, Unfinished
+from bench.comparison.results import (
+    ApproachResult,
+    Comparison,
+    Difference,
+    Estimate,
+    FamilyResult,
+    FoldScore,
+    Unfinished,
+)
 
 __all__ = [
     "ApproachResult",
     "Comparison",
     "Difference",
     "Estimate",
+    "FamilyResult",
     "FoldScore",
     "Unfinished",
     "compare",

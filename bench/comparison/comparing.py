@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from bench.comparison.caveat import caveat_of
+from bench.comparison.families import Line, families
+from bench.comparison.influence import Influence, score_influence, skill_influence
+from bench.comparison.pairs import Mask, Pairs
 from bench.comparison.pooled import Pooled, Split, pool, prior_terms, read_split
-from bench.comparison.resampling import Resampled
-from bench.comparison.results import ApproachResult, Comparison, Difference, Estimate, FoldScore, Unfinished
-from bench.comparison.statistics import RESAMPLES, PairedDifference, holm, interval, paired_difference
+from bench.comparison.resampling import RESAMPLES
+from bench.comparison.results import (
+    ApproachResult,
+    Comparison,
+    Difference,
+    Estimate,
+    FamilyResult,
+    FoldScore,
+    Unfinished,
+)
+from bench.comparison.statistics import Estimated, estimated, paired_difference
 from bench.comparison.wording import comparison_notes, labels, result_notes
-from bench.errors import UsageError
+from bench.errors import DataError, UsageError
 from bench.jobs.split import SplitFolder
 from bench.jobs.store import StoredJob
 from bench.metric import PARTS, StudyTerms, reduce, reduce_parts
 from bench.metric.localisation import ConditionLocalisation
 from bench.metric.localisation import pooled as pooled_localisation
-from bench.metric.prior import skill
-
-PRIOR = -1  # where the prior stands among the approaches that are resampled
 
 
 def compare_each(jobs: Iterable[StoredJob], *, resamples: int = RESAMPLES) -> list[Comparison]:
@@ -46,10 +53,11 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
 
     Args:
         jobs: all of one data set and one split, in any state.
-        resamples: of studies, and of seeds where an approach has several.
+        resamples: bootstrap samples of studies, for adjusted p-values and the stability of ranks.
 
     Raises:
         UsageError: none is finished, or they are not all of one split.
+        DataError: a file of the split or a prediction is gone, or no study has a label.
     """
     status = {job.folder: job.status for job in jobs}
     finished = [job for job in jobs if status[job.folder] == "done"]
@@ -61,14 +69,15 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
     groups: dict[tuple[str, str, str, float], list[StoredJob]] = {}
     for job in finished:
         groups.setdefault((job.approach, job.preset, job.config_hash, job.train_fraction), []).append(job)
-    pooled = [pool(members, split) for members in groups.values()]
     prior = prior_terms(split)
-    resampled = Resampled([[prior], *([*each.terms.values()] for each in pooled)], resamples)
-    results = [
-        _result(label, each, split, prior, resampled, index)
-        for index, (label, each) in enumerate(zip(labels(pooled), pooled, strict=True))
-    ]
+    if not prior.denominators.any():
+        raise DataError(f"all weights are 0: none of the {len(split)} studies has a label. Give labels for some.")
+    pooled = [pool(members, split) for members in groups.values()]
+    names = labels(pooled)
+    pairs = Pairs(pooled, names, folds=split.fold, weights=prior.denominators, resamples=resamples)
+    results = [_result(names[index], each, split, prior, pairs, index) for index, each in enumerate(pooled)]
     order = sorted(range(len(results)), key=lambda i: (not results[i].complete, results[i].estimate.score))
+    compared, differences = _compared(order, pairs)
     graded = np.logical_or.reduce([each.held_out for each in pooled])
     first = finished[0]
     return Comparison(
@@ -77,31 +86,28 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
         fold_hash=first.fold_hash,
         of_folds=first.folds,
         studies=len(split),
-        prior=_estimate([prior[graded]], resampled.draws(PRIOR, graded)),
+        prior=_estimate([prior[graded]], estimated(_reference(prior, graded))),
         prior_studies=int(graded.sum()),
         floor=None if split.floor is None else _known(split.floor[graded]),
         approaches=tuple(results[i] for i in order),
-        differences=_differences(results, pooled, order, resampled),
+        families=compared,
+        differences=differences,
+        resamples=pairs.drawn,
+        redrawn=pairs.redrawn,
         excluded=split.about.excluded,
         unfinished=tuple(_unfinished(job, status[job.folder]) for job in jobs if status[job.folder] != "done"),
-        notes=comparison_notes([results[i] for i in order]),
+        notes=comparison_notes([results[i] for i in order], compared, pairs.drawn, pairs.redrawn),
         caveat=caveat_of(split.about, first),
     )
 
 
-def _result(
-    label: str,
-    pooled: Pooled,
-    split: Split,
-    prior: StudyTerms,
-    resampled: Resampled,
-    index: int,
-) -> ApproachResult:
+def _result(label: str, pooled: Pooled, split: Split, prior: StudyTerms, pairs: Pairs, index: int) -> ApproachResult:
     job = pooled.jobs[0]
-    estimate = _estimate(
-        [terms[pooled.held_out] for terms in pooled.terms.values()], resampled.draws(index, pooled.held_out)
-    )
-    prior_score = _score(prior, pooled)
+    studies = pooled.held_out
+    score, of_prior = pairs.influence(index, studies), _reference(prior, studies)
+    skill = None
+    if split.floor is not None:
+        skill = estimated(skill_influence(score, of_prior, _reference(split.floor, studies)))
     return ApproachResult(
         label=label,
         approach=job.approach,
@@ -111,35 +117,50 @@ def _result(
         seeds=tuple(pooled.terms),
         folds=tuple(_fold_score(fold, pooled, split) for fold in pooled.folds),
         of_folds=job.folds,
-        studies=int(pooled.held_out.sum()),
-        estimate=estimate,
-        prior=prior_score,
-        versus_prior=_paired(resampled, index, PRIOR, pooled.held_out, estimate.score - prior_score),
-        skill=None if split.floor is None else skill(estimate.score, prior_score, _score(split.floor, pooled)),
+        studies=int(studies.sum()),
+        estimate=_estimate([terms[studies] for terms in pooled.terms.values()], estimated(score)),
+        prior=of_prior.value,
+        versus_prior=paired_difference(score, of_prior),
+        skill=None if skill is None else skill.value,
+        skill_interval=None if skill is None else skill.interval,
+        ablation_of=_line(pooled).ablation_of,
         fit_seconds=sum(job.result.fit_seconds for job in pooled.jobs) / len(pooled.terms),
         predict_seconds=sum(job.result.predict_seconds for job in pooled.jobs) / len(pooled.terms),
         peak_memory_mb=max((job.result.peak_memory_mb or 0.0 for job in pooled.jobs), default=0.0) or None,
         true_points=_true_points(pooled),
         localisation=_localisation(pooled),
-        notes=result_notes(pooled),
+        notes=result_notes(pooled, _line(pooled)),
         jobs=pooled.jobs,
     )
 
 
-def _estimate(seeds: Sequence[StudyTerms], draws: np.ndarray) -> Estimate:
+def _compared(order: Sequence[int], pairs: Pairs) -> tuple[tuple[FamilyResult, ...], tuple[Difference, ...]]:
+    """All families and their differences, approaches in the order of the table."""
+    found = [pairs.compare(family, order) for family in families([_line(pairs.pooled[index]) for index in order])]
+    compared = [each for each in found if each is not None]
+    return tuple(family for family, _ in compared), tuple(each for _, own in compared for each in own)
+
+
+def _line(pooled: Pooled) -> Line:
+    job = pooled.jobs[0]
+    complete = len(pooled.folds) == job.folds
+    return Line(job.approach, job.preset, job.config_hash, job.train_fraction, complete)
+
+
+def _reference(terms: StudyTerms, studies: Mask) -> Influence:
+    """The score of the class prior or the noise floor on some studies."""
+    return score_influence([terms[studies]], trained=False)
+
+
+def _estimate(seeds: Sequence[StudyTerms], score: Estimated) -> Estimate:
     parts = np.mean([reduce_parts(terms) for terms in seeds], axis=0)
-    score = statistics.fmean(float(reduce(terms)) for terms in seeds)
-    return Estimate(score, interval(draws), dict(zip(PARTS, parts.tolist(), strict=True)))
+    by_name = dict(zip(PARTS, parts.tolist(), strict=True))
+    return Estimate(score.value, score.interval, score.standard_error, score.df, by_name)
 
 
 def _known(terms: StudyTerms) -> dict[str, Any]:
     parts = dict(zip(PARTS, reduce_parts(terms).tolist(), strict=True))
     return {"score": float(reduce(terms)), "parts": parts}
-
-
-def _score(terms: StudyTerms, pooled: Pooled) -> float:
-    """The score of a reference on the studies that an approach has graded."""
-    return float(reduce(terms[pooled.held_out]))
 
 
 def _fold_score(fold: int, pooled: Pooled, split: Split) -> FoldScore:
@@ -158,30 +179,6 @@ def _localisation(of: Pooled) -> dict[str, ConditionLocalisation] | None:
     documents = [job.result.localisation for job in of.jobs]
     known = [document for document in documents if document is not None]
     return pooled_localisation(known) if len(known) == len(documents) else None
-
-
-def _paired(resampled: Resampled, first: int, second: int, studies: np.ndarray, observed: float) -> PairedDifference:
-    return paired_difference(resampled.draws(first, studies), resampled.draws(second, studies), observed)
-
-
-def _differences(
-    results: Sequence[ApproachResult], pooled: Sequence[Pooled], order: Sequence[int], resampled: Resampled
-) -> tuple[Difference, ...]:
-    """All pairs on the studies that both have graded, in the order of the table."""
-    pairs = []
-    for first, second in combinations(order, 2):
-        common = pooled[first].held_out & pooled[second].held_out
-        if common.any():
-            scores = [
-                statistics.fmean(float(reduce(terms[common])) for terms in pooled[index].terms.values())
-                for index in (first, second)
-            ]
-            pairs.append((first, second, common, _paired(resampled, first, second, common, scores[0] - scores[1])))
-    adjusted = holm([paired.p for *_, paired in pairs])
-    return tuple(
-        Difference(results[first].label, results[second].label, int(common.sum()), paired, p)
-        for (first, second, common, paired), p in zip(pairs, adjusted, strict=True)
-    )
 
 
 def _unfinished(job: StoredJob, status: str) -> Unfinished:

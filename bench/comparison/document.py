@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bench.comparison.results import ApproachResult, Comparison, Difference, Estimate
+from bench.comparison.results import ApproachResult, Comparison, Difference, Estimate, FamilyResult
 
 SCHEMA_VERSION = 1
 
@@ -34,6 +34,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "folds": comparison.of_folds,
         "studies": comparison.studies,
         "ranked": comparison.ranked,
+        "resamples": {"used": comparison.resamples, "redrawn": comparison.redrawn},
         "reference": {
             "prior": prior["score"],
             "prior_detail": prior,
@@ -41,6 +42,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             "floor_detail": None if floor is None else dict(floor),
         },
         "approaches": [_approach(result, comparison) for result in comparison.approaches],
+        "families": [_family(family) for family in comparison.families],
         "differences": [_difference(difference) for difference in comparison.differences],
         "excluded": {str(study): reason for study, reason in comparison.excluded.items()},
         "unfinished": [
@@ -83,6 +85,8 @@ def _approach(result: ApproachResult, comparison: Comparison) -> dict[str, Any]:
             "p": result.versus_prior.p,
         },
         "skill": result.skill,
+        "skill_interval": None if result.skill_interval is None else list(result.skill_interval),
+        "ablation_of": result.ablation_of,
         "true_points": result.true_points,
         "localisation": _localisation(result),
         "fit_seconds": result.fit_seconds,
@@ -110,6 +114,11 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "studies": difference.studies,
         "difference": difference.paired.difference,
         "interval": list(difference.paired.interval),
+        "standard_error": difference.paired.standard_error,
+        "df": difference.paired.df,
+        "one_seed": difference.paired.one_seed,
+        "detectable": difference.detectable,
+        "family": difference.family,
         "p": difference.paired.p,
         "p_adjusted": difference.p_adjusted,
         "separable": difference.separable,
@@ -117,8 +126,34 @@ def _difference(difference: Difference) -> dict[str, Any]:
     }
 
 
+def _family(family: FamilyResult) -> dict[str, Any]:
+    """``p_adjusted`` is a matrix in the order of ``approaches``; ``rank_shares`` by approach, from rank 1 on."""
+    stability = family.stability
+    return {
+        "kind": family.kind,
+        "name": family.name,
+        "approaches": list(family.labels),
+        "pairs": family.pairs,
+        "seeds": family.seeds,
+        "studies": family.studies,
+        "ranked": family.ranked,
+        "detectable": family.detectable,
+        "p_adjusted": [list(row) for row in family.p_adjusted],
+        "rank_shares": None
+        if stability is None
+        else {label: list(shares) for label, shares in zip(stability.labels, stability.shares, strict=True)},
+        "kendall_tau": None if stability is None else stability.kendall_tau,
+    }
+
+
 def _estimate(estimate: Estimate) -> dict[str, Any]:
-    return {"score": estimate.score, "interval": list(estimate.interval), "parts": dict(estimate.parts)}
+    return {
+        "score": estimate.score,
+        "interval": list(estimate.interval),
+        "standard_error": estimate.standard_error,
+        "df": estimate.df,
+        "parts": dict(estimate.parts),
+    }
 
 
 def _without_nan(value: Any) -> Any:

@@ -7,25 +7,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.comparison.ranks import RankStability
 from bench.comparison.statistics import PairedDifference
 from bench.jobs.store import StoredJob
 from bench.metric.localisation import ConditionLocalisation
 
 SIGNIFICANCE = 0.05
+RANKED_SEEDS = 3  # fewer say too little of the variance between trainings
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A pooled score with its 95 % interval from resampling studies, and its four parts.
+    """A pooled score with its 95 % interval, and its four parts.
 
     Attributes:
         score: the mean over seeds where there are several.
-        interval: lower and upper end.
+        interval: lower and upper end; it covers studies and, where there are several, training seeds.
+        standard_error: the square root of the variance that the interval is made from; NaN where it is not known.
+        df: its degrees of freedom.
         parts: by the names of `bench.metric.PARTS`; NaN for one that no study has a label for.
     """
 
     score: float
     interval: tuple[float, float]
+    standard_error: float
+    df: float
     parts: Mapping[str, float]
 
 
@@ -59,8 +65,10 @@ class ApproachResult:
         studies: how many studies these folds hold.
         estimate: the pooled out-of-fold score, every study once a seed.
         prior: what the class prior scores on the same studies.
-        versus_prior: score minus that of the prior, paired.
+        versus_prior: score minus that of the prior, paired; its p is unadjusted.
         skill: (prior - score) / (prior - floor); None where no floor is known.
+        skill_interval: its 95 % interval, by study and paired; None likewise.
+        ablation_of: the preset that it changes; None for what is no ablation.
         fit_seconds: of all folds together, mean over seeds.
         predict_seconds: likewise.
         peak_memory_mb: of the greediest job.
@@ -83,6 +91,8 @@ class ApproachResult:
     prior: float
     versus_prior: PairedDifference
     skill: float | None
+    skill_interval: tuple[float, float] | None
+    ablation_of: str | None
     fit_seconds: float
     predict_seconds: float
     peak_memory_mb: float | None
@@ -98,7 +108,7 @@ class ApproachResult:
 
     @property
     def beats_prior(self) -> bool:
-        """Whether these data tell it apart from the class prior, and it is the better of the two."""
+        """Whether it is separable from the class prior, p unadjusted, and the better of the two."""
         return self.versus_prior.difference < 0 and self.versus_prior.p < SIGNIFICANCE
 
     @property
@@ -119,8 +129,11 @@ class Difference:
     Attributes:
         first, second: their labels; `paired` is the first's score minus the second's.
         studies: how many studies they have in common.
-        paired: the difference, its 95 % interval, its p-value.
-        p_adjusted: that p-value after Holm's adjustment over all pairs of the comparison.
+        paired: the difference, its 95 % interval, its unadjusted p-value.
+        p_adjusted: that p-value adjusted for all pairs of the family (single-step max-T).
+        detectable: the smallest true difference that these studies and seeds could separate with 80 % power, in one
+            comparison.
+        family: the name of the family, one of `Comparison.families`.
     """
 
     first: str
@@ -128,18 +141,54 @@ class Difference:
     studies: int
     paired: PairedDifference
     p_adjusted: float
+    detectable: float
+    family: str
 
     @property
     def separable(self) -> bool:
-        """Whether these data tell the two apart."""
+        """Whether the two differ by the adjusted p-value; never where that is NaN."""
         return self.p_adjusted < SIGNIFICANCE
 
     @property
     def verdict(self) -> str:
-        """The same in words."""
+        """The same in words; with one seed, it is about the trained models."""
+        n = f"n = {self.studies}"
         if not self.separable:
-            return "not separable"
-        return f"{self.first if self.paired.difference < 0 else self.second} is better"
+            return f"these trained models: not separable ({n})" if self.paired.one_seed else f"not separable ({n})"
+        better = f"{self.first if self.paired.difference < 0 else self.second} is better ({n})"
+        return f"these trained models differ: {better}" if self.paired.one_seed else better
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyResult:
+    """Approaches that are compared with each other, their p-values adjusted together.
+
+    Attributes:
+        kind: ``main``, ``learning curve``, ``ablations`` or ``incomplete``; see `bench.comparison.families`.
+        name: the same for a reader.
+        labels: its approaches, in the order of the table.
+        pairs: how many pairs it has.
+        seeds: the fewest training seeds of any of them.
+        studies: the fewest studies of any pair.
+        detectable: the median over its pairs of `Difference.detectable`.
+        p_adjusted: (A, A) the significance matrix: adjusted p-values, NaN where a pair is not compared.
+        stability: ranks over bootstrap samples of the studies; None unless it is a main family.
+    """
+
+    kind: str
+    name: str
+    labels: tuple[str, ...]
+    pairs: int
+    seeds: int
+    studies: int
+    detectable: float
+    p_adjusted: tuple[tuple[float, ...], ...]
+    stability: RankStability | None
+
+    @property
+    def ranked(self) -> bool:
+        """Whether approaches are ranked: complete ones, each with at least three seeds."""
+        return self.kind == "main" and self.seeds >= RANKED_SEEDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +213,10 @@ class Comparison:
         prior_studies: how many these are.
         floor: what is known of the best reachable score (``score``, ``parts``); None where nothing is.
         approaches: complete ones first, by score.
-        differences: of all pairs with common studies, the better-placed approach first.
+        families: which approaches are compared with each other; the main comparison first.
+        differences: of all their pairs with common studies, the better-placed approach first.
+        resamples: how many bootstrap samples of studies were drawn for adjusted p-values and ranks.
+        redrawn: how many of them lacked a part of the score and were drawn again.
         excluded: studies left out for all approaches alike, with the reason.
         unfinished: jobs in the store that count nowhere.
         notes: what a reader must know of the whole, in words.
@@ -180,7 +232,10 @@ class Comparison:
     prior_studies: int
     floor: Mapping[str, Any] | None
     approaches: tuple[ApproachResult, ...]
+    families: tuple[FamilyResult, ...]
     differences: tuple[Difference, ...]
+    resamples: int
+    redrawn: int
     excluded: Mapping[int, str]
     unfinished: tuple[Unfinished, ...]
     notes: tuple[str, ...]
@@ -188,14 +243,19 @@ class Comparison:
 
     @property
     def ranked(self) -> bool:
-        """Whether there are several complete approaches, each with several seeds: then approaches are compared."""
-        complete = [result for result in self.approaches if result.complete]
-        return len(complete) > 1 and all(len(result.seeds) > 1 for result in complete)
+        """Whether any approaches are ranked: see `FamilyResult.ranked`."""
+        return any(family.ranked for family in self.families)
+
+    def family_of(self, result: ApproachResult) -> FamilyResult | None:
+        """The main comparison that an approach is in; None for the prior, ablations and incomplete ones."""
+        mains = (family for family in self.families if family.kind == "main")
+        return next((family for family in mains if result.label in family.labels), None)
 
     def rank(self, result: ApproachResult) -> int | None:
-        """1 + how many complete approaches are separably better; None where nothing is ranked."""
-        if not self.ranked or not result.complete:
+        """1 + how many approaches of its main comparison are separably better; None where nothing is ranked."""
+        family = self.family_of(result)
+        if family is None or not family.ranked:
             return None
-        complete = {other.label for other in self.approaches if other.complete}
-        worse = [(d.second if d.paired.difference < 0 else d.first, d) for d in self.differences if d.separable]
-        return 1 + sum(loser == result.label and {d.first, d.second} <= complete for loser, d in worse)
+        own = [d for d in self.differences if d.family == family.name and d.separable]
+        losers = [d.second if d.paired.difference < 0 else d.first for d in own]
+        return 1 + losers.count(result.label)

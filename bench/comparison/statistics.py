@@ -1,95 +1,96 @@
-"""Intervals of scores and of paired differences, from resampling studies."""
+"""Intervals, p-values and degrees of freedom from influence values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf, isnan, nan, sqrt
 
 import numpy as np
+from scipy.stats import t as student
 
-from bench.metric.terms import FloatArray, StudyTerms, reduce
+from bench.comparison.influence import Influence
 
-RESAMPLES = 10_000
-_ROUNDING = 1e-9
-_CHUNK = 500  # resamples drawn at once: 8 MB of multiplicities for 2,000 studies
-
-
-def multiplicities(studies: int, resamples: int, seed: int) -> Iterator[FloatArray]:
-    """How often each study is drawn in each resample: chunks (R, N) of small whole numbers, rows summing to N."""
-    random = np.random.default_rng(seed)
-    for start in range(0, resamples, _CHUNK):
-        rows = min(_CHUNK, resamples - start)
-        drawn = random.integers(0, studies, size=(rows, studies))
-        flat = (drawn + np.arange(rows)[:, None] * studies).ravel()
-        yield np.bincount(flat, minlength=rows * studies).reshape(rows, studies).astype(np.float64)
-
-
-def bootstrap_scores(
-    approaches: Sequence[Sequence[StudyTerms]], *, resamples: int = RESAMPLES, seed: int = 0
-) -> FloatArray:
-    """Scores (R, A) of approaches over resampled studies, each resample the same for all, so that they pair.
-
-    Args:
-        approaches: for each approach the terms of its trained models, one a seed, all on the same N studies. A score
-            is the mean over seeds. Where there are several, seeds are drawn with replacement too, for each approach
-            by itself: seed 1 of one has nothing in common with seed 1 of another.
-        resamples: how many.
-        seed: of the drawing.
-    """
-    models = [terms for seeds in approaches for terms in seeds]
-    studies = len(models[0])
-    draws = np.concatenate(
-        [
-            np.column_stack([reduce(terms, weights) for terms in models])
-            for weights in multiplicities(studies, resamples, seed)
-        ]
-    )  # (R, models)
-    random = np.random.default_rng([seed, 1])
-    ends = np.cumsum([len(seeds) for seeds in approaches])
-    columns = []
-    for end, seeds in zip(ends, approaches, strict=True):
-        chosen = end - len(seeds) + random.integers(0, len(seeds), size=(resamples, len(seeds)))
-        columns.append(np.take_along_axis(draws, chosen, axis=1).mean(axis=1))
-    return np.column_stack(columns)
-
-
-def interval(draws: FloatArray, level: float = 0.95) -> tuple[float, float]:
-    """The percentile interval of bootstrap draws (R,)."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+LEVEL = 0.95
+ROUNDING = 1e-9  # differences of this size are rounding errors
 
 
 @dataclass(frozen=True, slots=True)
-class PairedDifference:
-    """A score minus another on the same studies: below 0, the first is better.
+class Estimated:
+    """A statistic with its sampling variance.
 
     Attributes:
-        difference: as observed.
-        interval: its 95 % bootstrap interval.
-        p: two-sided; the share of resamples on the other side of 0, doubled.
+        value: as observed.
+        variance: over studies, and over training seeds where there are several; NaN where it cannot be known.
+        df: degrees of freedom of `variance` (Satterthwaite); NaN likewise.
+        one_seed: whether an approach in it has one training seed: then it holds for these trained models.
     """
 
-    difference: float
-    interval: tuple[float, float]
-    p: float
+    value: float
+    variance: float
+    df: float
+    one_seed: bool = False
+
+    @property
+    def standard_error(self) -> float:
+        """The square root of the variance."""
+        return sqrt(self.variance)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval, value +- t * standard error; NaN where the variance is not known."""
+        half = float(student.ppf((1 + LEVEL) / 2, self.df)) * self.standard_error
+        return self.value - half, self.value + half
 
 
-def paired_difference(first: FloatArray, second: FloatArray, observed: float) -> PairedDifference:
-    """The difference of two columns (R,) of `bootstrap_scores`, its interval and its p-value.
+@dataclass(frozen=True, slots=True)
+class PairedDifference(Estimated):
+    """A score minus another on the same studies: below 0, the first is better."""
 
-    One resample is added to either side, so that p is never 0: with R resamples it can say no less than 2 / (R + 1).
-    Differences of rounding size count as none, so that equal predictions are not told apart.
+    @property
+    def difference(self) -> float:
+        """The difference as observed."""
+        return self.value
+
+    @property
+    def p(self) -> float:
+        """Two-sided and unadjusted: below .05 exactly where the 95 % interval leaves out 0.
+
+        Differences of rounding size count as none. NaN where the variance is not known.
+        """
+        if isnan(self.value) or isnan(self.variance):
+            return nan
+        if abs(self.value) <= ROUNDING:
+            return 1.0
+        ratio = abs(self.value) / self.standard_error if self.variance > 0 else inf
+        return float(2 * student.sf(ratio, self.df))
+
+
+def estimated(influence: Influence) -> Estimated:
+    """A statistic with its variance and degrees of freedom."""
+    variance, df = variance_and_df(influence)
+    return Estimated(influence.value, variance, df, influence.one_seed)
+
+
+def paired_difference(first: Influence, second: Influence) -> PairedDifference:
+    """The first statistic minus the second, on the same studies."""
+    influence = first - second
+    variance, df = variance_and_df(influence)
+    return PairedDifference(influence.value, variance, df, influence.one_seed)
+
+
+def variance_and_df(influence: Influence) -> tuple[float, float]:
+    """The variance of a statistic and its Satterthwaite degrees of freedom; both NaN for fewer than two studies.
+
+    The variance is that over studies plus, with several seeds, what the seeds add to it: the sum of their variances
+    less the interaction of seeds with studies, which the variance over studies has already. Nothing is subtracted
+    for the degrees of freedom (Satterthwaite 1946), since a difference of variances has few.
     """
-    draws = first - second
-    beyond = min(int((draws <= _ROUNDING).sum()), int((draws >= -_ROUNDING).sum()))
-    return PairedDifference(observed, interval(draws), min(1.0, 2 * (1 + beyond) / (len(draws) + 1)))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for being several (Holm 1979), in the order given."""
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted
+    studies = len(influence)
+    if studies < 2:
+        return nan, nan
+    over_studies = float(influence.by_study @ influence.by_study) / (studies * (studies - 1))
+    of_seeds = float(influence.seed_variances.sum())
+    variance = over_studies + max(0.0, of_seeds - influence.interaction)
+    squares = over_studies**2 / (studies - 1) + float(np.sum(influence.seed_variances**2 / influence.seed_df))
+    df = (over_studies + of_seeds) ** 2 / squares if squares > 0 else float(studies - 1)
+    return variance, (nan if isnan(variance) else df)

@@ -5,22 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from bench.comparison.families import PRIOR, Line
 from bench.comparison.pooled import Pooled
-from bench.comparison.results import ApproachResult
+from bench.comparison.results import RANKED_SEEDS, ApproachResult, FamilyResult
 from bench.jobs.fingerprint import changed_parts
 
 ONE_SEED = (
-    "Trained with one seed: intervals and differences hold for these trained models, not for the approaches, "
-    "so nothing is ranked. Pass --seed 0,1,2 to tell approaches apart."
+    "Trained with one seed: intervals and verdicts hold for these trained models, not for the approaches, so nothing "
+    "is ranked. Pass --seed 0,1,2 to compare approaches."
 )
-SEVERAL_SEEDS = "Seeds are resampled along with studies: intervals and differences hold for the approaches."
+TWO_SEEDS = "Intervals cover studies and training seeds. Ranks need three seeds per approach: pass --seed 0,1,2."
+SEVERAL_SEEDS = "Intervals cover studies and training seeds, so verdicts hold for the approaches."
 MIXED_SEEDS = (
-    "Some approaches were trained with one seed, others with several: nothing is ranked. Intervals of the former "
-    "hold for these trained models, not for the approaches."
+    "Some approaches were trained with one seed: their intervals cover studies alone, and their verdicts hold for "
+    "these trained models, not for the approaches. They are not ranked."
+)
+NOT_COVERED = (
+    "Intervals do not cover other training sets: in simulation, a five-fold comparison of 100 studies called about one "
+    "in ten pairs of equal approaches different."
+)
+ADJUSTED = (
+    "Adjusted p-values hold for all pairs of a family together (single-step max-T over bootstrap samples of studies). "
+    "All other p-values are unadjusted."
 )
 
-
-# Below this many studies the bootstrap cannot know the tails, whatever it is given.
+# Below this many studies the variance of rare large differences cannot be known.
 FEW_STUDIES = 30
 
 
@@ -38,9 +47,11 @@ def labels(pooled: Sequence[Pooled]) -> list[str]:
     ]
 
 
-def result_notes(pooled: Pooled) -> tuple[str, ...]:
+def result_notes(pooled: Pooled, line: Line) -> tuple[str, ...]:
     """What a reader must know of one approach's line."""
     notes = []
+    if line.ablation_of is not None:
+        notes.append(f"an ablation of {line.approach}-{line.ablation_of}: compared with that alone, and not ranked")
     job = pooled.jobs[0]
     if len(pooled.folds) < job.folds:
         there = ", ".join(map(str, pooled.folds))
@@ -61,10 +72,23 @@ def result_notes(pooled: Pooled) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def comparison_notes(results: Sequence[ApproachResult]) -> tuple[str, ...]:
-    """What a reader must know of all lines together."""
-    several = {len(result.seeds) > 1 for result in results}
-    notes = [MIXED_SEEDS if len(several) == 2 else SEVERAL_SEEDS if several == {True} else ONE_SEED]
+def comparison_notes(
+    results: Sequence[ApproachResult], families: Sequence[FamilyResult], resamples: int, redrawn: int
+) -> tuple[str, ...]:
+    """What a reader must know of all lines together.
+
+    Args:
+        results: the approaches.
+        families: which of them are compared with each other.
+        resamples: how many bootstrap samples of studies were drawn.
+        redrawn: how many of them lacked a part of the score and were drawn again.
+    """
+    notes = [_seeds_note(results), NOT_COVERED]
+    if families:
+        notes.append(ADJUSTED)
+    notes += [detectable_text(family) for family in families]
+    if redrawn:
+        notes.append(f"{redrawn} of {resamples + redrawn} bootstrap samples lacked a part of the score: drawn again.")
     fewest = min(result.studies for result in results)
     if fewest < FEW_STUDIES:
         notes.append(f"n = {fewest}: intervals and p-values from fewer than {FEW_STUDIES} studies are too optimistic.")
@@ -82,3 +106,35 @@ def comparison_notes(results: Sequence[ApproachResult]) -> tuple[str, ...]:
     if framework:
         notes.append(f"The approaches were run with different versions of: {', '.join(sorted(framework))}.")
     return tuple(notes)
+
+
+def detectable_text(family: FamilyResult) -> str:
+    """The smallest difference that the studies and seeds of a family could separate."""
+    seeds = "one seed" if family.seeds == 1 else f"{family.seeds} seeds"
+    pairs = "" if family.pairs == 1 else f" (median of {family.pairs} pairs, p unadjusted)"
+    return (
+        f"{family.name[0].upper()}{family.name[1:]}: {family.studies} studies and {seeds} could separate a difference "
+        f"of {family.detectable:.4f} with 80 % power{pairs}."
+    )
+
+
+def stability_text(family: FamilyResult) -> str | None:
+    """How stable the order of a main comparison is over bootstrap samples of its studies; None for other families."""
+    if family.stability is None:
+        return None
+    first = [
+        f"{label} in {shares[0]:.0%}"
+        for label, shares in zip(family.stability.labels, family.stability.shares, strict=True)
+        if shares[0] >= 0.005
+    ]
+    return (
+        f"{family.name[0].upper()}{family.name[1:]}: first in bootstrap samples of the studies (n = {family.studies}): "
+        f"{', '.join(first)}; Kendall's tau to the full order {family.stability.kendall_tau:.2f}."
+    )
+
+
+def _seeds_note(results: Sequence[ApproachResult]) -> str:
+    counts = {len(result.seeds) for result in results if result.approach != PRIOR} or {1}
+    if min(counts) == 1:
+        return ONE_SEED if counts == {1} else MIXED_SEEDS
+    return TWO_SEEDS if min(counts) < RANKED_SEEDS else SEVERAL_SEEDS

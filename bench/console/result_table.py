@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bench.comparison import ApproachResult, Comparison
 from bench.comparison.formatting import duration, location_text, megabytes, p_text
+from bench.comparison.wording import stability_text
 from bench.metric import PARTS
 
 _PART_HEADS = ("spinal", "foram.", "subart.", "any\nsevere")
@@ -69,10 +70,17 @@ def _approach(result: ApproachResult, rank: int | None) -> list[RenderableType]:
         _score(result.estimate.score, result.estimate.interval),
         *_parts(result.estimate.parts.values()),
         f"{result.fold_mean:.3f}\n" + ("one fold" if spread is None else f"± {spread:.3f}"),
-        "-" if result.skill is None else f"{round(result.skill, 2) + 0.0:.2f}",
+        _skill(result),
         f"{duration(result.fit_seconds)}\n{duration(result.predict_seconds)}",
         megabytes(result.peak_memory_mb),
     ]
+
+
+def _skill(result: ApproachResult) -> str:
+    if result.skill is None or result.skill_interval is None:
+        return "-"
+    low, high = result.skill_interval
+    return "\n".join(f"{round(value, 2) + 0.0:.2f}" for value in (result.skill, low, high))
 
 
 def _score(score: float, interval: tuple[float, float]) -> RenderableType:
@@ -85,19 +93,24 @@ def _parts(values: Iterable[float]) -> list[str]:
 
 def _remarks(comparison: Comparison) -> list[str]:
     """The remarks below the table."""
-    remarks = ["Weighted log loss, lower is better; intervals resample studies."]
+    remarks = ["Weighted log loss, lower is better. Below score and skill: their 95 % intervals."]
     remarks += comparison.notes
     for difference in comparison.differences[:10]:
         low, high = difference.paired.interval
         remarks.append(
-            f"{difference.first} against {difference.second}: {difference.verdict} "
-            f"({difference.paired.difference:+.4f} [{low:+.4f}, {high:+.4f}], p {p_text(difference.p_adjusted)})."
+            f"{difference.first} against {difference.second}: {difference.verdict}; "
+            f"{difference.paired.difference:+.4f} [{low:+.4f}, {high:+.4f}], "
+            f"adjusted p {p_text(difference.p_adjusted)}."
         )
     if len(comparison.differences) > 10:
         remarks.append(f"{len(comparison.differences) - 10} more pairs are in the report.")
+    remarks += [text for family in comparison.families if (text := stability_text(family)) is not None]
     for result in comparison.approaches:
         if not result.beats_prior and result.approach != "prior":
-            remarks.append(f"{result.label}: not separably better than the class prior.")
+            p = p_text(result.versus_prior.p)
+            remarks.append(
+                f"{result.label}: not separably better than the class prior (n = {result.studies}, unadjusted p {p})."
+            )
         remarks += [f"{result.label}: {note}." for note in result.notes]
         if result.true_points is not None:
             remarks.append(f"{result.label}: {result.true_points:.4f} with the annotators' points instead of its own.")

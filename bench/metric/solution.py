@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
-from bench.metric.tables import as_numbers, as_text, refuse, refuse_duplicates, require_columns
+from bench.metric.tables import as_ids, as_numbers, as_text, refuse, refuse_duplicates, require_columns
 from bench.metric.terms import class_weights
 from bench.targets import MISSING, PROBABILITY_COLUMNS, SEVERITIES, TARGET_INDEX, TARGET_NAMES
 
@@ -42,7 +42,7 @@ def parse_solution(table: pd.DataFrame, source: str) -> Solution:
 
     Raises:
         DataError: wrong columns, a study or row twice, a severity that is none of the three, labels that are not
-            one-hot, weights that are negative or no number, or no label at all.
+            one-hot, weights that are negative, no number or all 0, or no label at all.
     """
     if table.index.name == "study_id" and "study_id" not in table.columns:
         table = table.reset_index()
@@ -58,12 +58,14 @@ def parse_solution(table: pd.DataFrame, source: str) -> Solution:
         )
     if not (solution.grades >= 0).any():
         raise DataError(f"{source}: no row has a label, so nothing can be scored. Give a table with labels.")
+    if not solution.weights.any():
+        raise DataError(f"{source}: sample_weight is 0 in every labelled row. Give some of them a weight above 0.")
     return solution
 
 
 def _parse_wide(table: pd.DataFrame, source: str) -> Solution:
     require_columns(source, table, TARGET_NAMES, "Give all 25 target columns, as the competition's train.csv has them.")
-    names = as_text(table["study_id"])
+    names = as_ids(as_text(table["study_id"]))
     refuse(source, ~names.str.fullmatch(_STUDY_ID).to_numpy(bool), names, "study_id is not a number", "Correct it.")
     refuse_duplicates(source, names)
     study_ids = names.astype(np.int64)
@@ -88,7 +90,7 @@ def _parse_wide(table: pd.DataFrame, source: str) -> Solution:
 def _parse_long(table: pd.DataFrame, source: str) -> Solution:
     cure = "If this is a submission, name the solution first: bench score SOLUTION.csv SUBMISSION.csv."
     require_columns(source, table, (*PROBABILITY_COLUMNS, "sample_weight"), cure)
-    names = as_text(table["row_id"]).rename("row_id")
+    names = as_ids(as_text(table["row_id"])).rename("row_id")
     refuse_duplicates(source, names)
     study, column = _locate(names, source)
     study_ids, row = np.unique(study, return_inverse=True)

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from bench.errors import DataError
 from bench.metric.solution import Solution
-from bench.metric.tables import SUBMISSION_FORMAT, as_numbers, as_text, refuse, refuse_duplicates, require_columns
+from bench.metric.tables import (
+    SUBMISSION_FORMAT,
+    as_ids,
+    as_numbers,
+    as_text,
+    refuse,
+    refuse_duplicates,
+    require_columns,
+)
 from bench.targets import PROBABILITY_COLUMNS, TARGET_NAMES
 
 if TYPE_CHECKING:
@@ -31,7 +39,7 @@ def align(table: pd.DataFrame, solution: Solution, source: str, *, strict: bool 
     extra = [column for column in table.columns if column not in ("row_id", *PROBABILITY_COLUMNS)]
     if extra:
         raise DataError(f"{source}: column {extra[0]!r} is not expected ({len(extra)} such). {cure}")
-    names = as_text(table["row_id"]).rename("row_id")
+    names = as_ids(as_text(table["row_id"])).rename("row_id")
     refuse_duplicates(source, names)
     position = _positions(names, solution, source)
     values = _values(table, names, source)

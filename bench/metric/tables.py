@@ -47,6 +47,11 @@ def as_text(column: pd.Series) -> pd.Series:
     return column.astype(object).where(column.notna(), "").map(lambda cell: str(cell).strip())
 
 
+def as_ids(names: pd.Series) -> pd.Series:
+    """Study or row ids with their numbers as integers are written, so that ``07`` is ``7``."""
+    return names.str.replace(r"^0+(?=[0-9])", "", regex=True)
+
+
 def as_numbers(column: pd.Series) -> NDArray[np.float64]:
     """A column as floats, NaN where a cell is empty or not a number."""
     import pandas as pd
