@@ -26,4 +26,4 @@ def test_what_does_not_exist_is_null(make_store) -> None:
     assert first["score"] == (first["parts"]["foraminal"] + first["parts"]["subarticular"]) / 2
     assert first["skill"] is None
     assert document["reference"]["floor"] is None
-    assert document["differences"][0]["verdict"] == "not separable"
+    assert document["differences"][0]["verdict"] == "these trained models: not separable (n = 40)"
