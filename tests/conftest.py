@@ -84,7 +84,6 @@ def _fill_store(
     from bench.targets import SEVERITIES, TARGET_NAMES
 
     caveat = "phantom; ranks approaches on this phantom, not on patients" if dataset.startswith("phantom") else None
-    caveat = "phantom; ranks approaches on this phantom, not on patients" if dataset.startswith("phantom") else None
     random = np.random.default_rng(7)
     study_ids = 4_000_000_000 + 11 * np.arange(studies)
     grades = random.choice([0, 1, 2], p=[0.7, 0.2, 0.1], size=(studies, 25)).astype(np.int8)

@@ -67,7 +67,8 @@ def test_a_clear_difference_is_found_and_the_like_are_not_separated(make_store) 
     comparison = compare(stored_jobs(make_store({"sharp": 3.0, "like": 3.0, "blunt": 0.5})), resamples=2000)
     verdicts = {frozenset((d.first, d.second)): d for d in comparison.differences}
     assert verdicts[frozenset(("sharp-quick", "like-quick"))].verdict == "these trained models: not separable (n = 40)"
-    assert verdicts[frozenset(("sharp-quick", "blunt-quick"))].verdict == "sharp-quick is better"
+    clear = verdicts[frozenset(("sharp-quick", "blunt-quick"))].verdict
+    assert clear == "these trained models differ: sharp-quick is better (n = 40)"
     assert all(d.p_adjusted >= d.paired.p for d in comparison.differences)
     assert [result.approach for result in comparison.approaches][-1] == "blunt"
 

@@ -52,7 +52,7 @@ def test_what_it_says(make_store) -> None:
     page = page_of(make_store({"mil": 3.0, "like": 3.0, "prior": 0.0}, failed={("prior", 0, 1)}))
     for words in (
         "phantom:small",
-        "ranks approaches on this phantom, not on patients",
+        "Phantom; ranks approaches on this phantom, not on patients",
         "for these trained models, not for the approaches",
         "not separable",
         "floor 0.300",
