@@ -45,7 +45,7 @@ class Predictions:
             each target's three sum to 1. They are scored by a log loss weighted 1/2/4, so a model trained without
             these class weights must multiply them in.
         points: located points in the format of ``train_label_coordinates.csv``, if the approach locates any.
-        evidence: ``row_id, series_id, instance_number, weight``: where it looked, if it can tell.
+        evidence: ``row_id, series_id, instance_number, weight``: attention weight per slice, if the approach has any.
     """
 
     study_ids: NDArray[np.int64]

@@ -167,7 +167,7 @@ def _explain(error: ValidationError, config_class: type[BaseModel], approach: st
             close = _nearest_key(key, keys)
             guess = f" Did you mean {close!r}?" if close else ""
             beside = [other for other in keys if other.partition(".")[0] == key.partition(".")[0]] or keys
-            there_is = f"There is: {', '.join(beside)}." if keys else "It has none at all."
+            there_is = f"Available: {', '.join(beside)}." if keys else "It has none at all."
             aside = f" Write {approach}:... or another approach's name before a setting that is for one alone."
             lines.append(f"{approach} has no setting {key!r}.{guess} {there_is}{aside}")
         else:

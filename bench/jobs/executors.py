@@ -36,7 +36,7 @@ class LocalExecutor:
 
     Args:
         slots: how many jobs run at once.
-        spare: how many more may join the first round, so that none is left over for a round of its own.
+        spare: how many more may join the first batch, to avoid a leftover batch.
         threads: how many threads they share.
         gpus: how many GPUs there are; job slots are dealt out to them in turn.
         timeout_s: a job that runs longer is ended and failed; None for no limit.
@@ -131,7 +131,7 @@ def order_json(order: Order) -> str:
 
 
 def choose_slots(wish: int | None, orders: int, *, gpus: int, cores: int) -> int:
-    """How many jobs run at once: one a GPU, else one a core, which outruns one job with all cores on small networks."""
+    """How many jobs run at once: one per GPU, else one per core, which beats one job on all cores for small networks."""
     if wish is not None:
         if wish < 1:
             raise UsageError(f"--jobs {wish}: at least 1.")
