@@ -131,7 +131,7 @@ def order_json(order: Order) -> str:
 
 
 def choose_slots(wish: int | None, orders: int, *, gpus: int, cores: int) -> int:
-    """How many jobs run at once: one per GPU, else one per core: faster than one job on all cores for small networks."""
+    """How many jobs run at once: one per GPU, else one per core (faster than one job on all cores)."""
     if wish is not None:
         if wish < 1:
             raise UsageError(f"--jobs {wish}: at least 1.")
