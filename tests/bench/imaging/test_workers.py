@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
 import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -19,7 +23,11 @@ def work(what: str, folder: str) -> str:
     if what == "crash" or (what == "crash once" and (Path(folder) / f"{what}.log").stat().st_size == 1):
         os.abort()
     if what == "hang":
+        (Path(folder) / "pid").write_text(str(os.getpid()))
         time.sleep(60)
+    if what == "hold":
+        (Path(folder) / "pid").write_text(str(os.getpid()))
+        ctypes.PyDLL(None).sleep(60)  # in native code, with the interpreter's lock
     if what == "raise":
         raise RuntimeError("no such luck")
     if what == "known":
@@ -66,3 +74,33 @@ def test_abandoned_work_leaves_no_process(tmp_path):
         if "resource" not in str(child.cmdline())
     ]
     assert left == []
+
+
+def run_in_thread(what: str, folder: str) -> None:
+    thread = threading.Thread(target=lambda: list(run_isolated(work, [(what, folder)], jobs=1, limit_s=lambda _: 60)))
+    thread.start()
+    thread.join()
+
+
+def run(what: str, folder: str) -> None:
+    list(run_isolated(work, [(what, folder)], jobs=1, limit_s=lambda _: 60))
+
+
+@pytest.mark.parametrize(("what", "start"), [("hang", run), ("hang", run_in_thread), ("hold", run)])
+def test_a_worker_ends_when_its_parent_is_killed(tmp_path, what, start):
+    import psutil
+
+    parent = multiprocessing.get_context("spawn").Process(target=start, args=(what, str(tmp_path)))
+    parent.start()
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    worker = psutil.Process(int((tmp_path / "pid").read_text()))
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.join()
+    until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 5)
+
+
+def until(condition, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
