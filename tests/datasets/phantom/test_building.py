@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from bench.data.tables import read_tables
 from bench.datasets.phantom import DEFAULT_SEED, VERSION, Phantom, build
+from bench.datasets.phantom.building import build_study
 from bench.datasets.phantom.presets import parse_preset
 from bench.errors import DataError, UsageError
 from bench.metric import score
@@ -62,6 +65,41 @@ def test_an_interrupted_build_resumes(tiny: Path, tmp_path: Path, contents: Call
     build(folder, preset="tiny", studies=4, seed=3, progress=lambda what, done, total: made.append((what, done)))
     assert made[1] == ("building phantom studies", 2)
     assert contents(folder) == contents(tiny)
+
+
+def killed_once(images: Path, preset: str, seed: int, index: int) -> None:
+    """Runs in a worker: builds a study, but the first try at one of them is killed."""
+    killed_often(images, preset, seed, index, times=1)
+
+
+def killed_often(images: Path, preset: str, seed: int, index: int, times: int = 9) -> None:
+    tries = images.parent.with_name(f"tries {index}")
+    with tries.open("a") as file:
+        file.write("x")
+    if index == 1 and tries.stat().st_size <= times:
+        (images / ".123-abc").mkdir(exist_ok=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    build_study(images, preset, seed, index)
+
+
+def test_a_study_whose_worker_was_killed_is_built_again(
+    tiny: Path, tmp_path: Path, contents: Callable[[Path], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.datasets.phantom.building.build_study", killed_once)
+    folder = build(tmp_path / "built", preset="tiny", studies=4, seed=3, jobs=2)
+    assert [(tmp_path / f"tries {index}").stat().st_size for index in range(4)] == [1, 2, 1, 1]
+    assert contents(folder) == contents(tiny)
+
+
+def test_a_study_that_cannot_be_built_is_named_and_the_rest_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.datasets.phantom.building.build_study", killed_often)
+    with pytest.raises(
+        DataError, match=r"study 2 of the phantom .* in two tries: its process was killed \(SIGKILL\)\. .*fewer --jobs"
+    ):
+        build(tmp_path / "built", preset="tiny", studies=3, seed=3, jobs=2)
+    assert len([path for path in (tmp_path / "built/train_images").iterdir() if path.name[0] != "."]) == 2
 
 
 def test_nothing_unfinished_stays(tiny: Path) -> None:
