@@ -103,7 +103,12 @@ class MarkedRun:
         places = ["--out", str(self.out), "--cache-dir", str(self.cache), "--folds", "2", "--fold", "0"]
         command = ["run", "--approach", "starter", "--dataset", "toy", *options, *places, *words]
         return subprocess.Popen(
-            [sys.executable, "-c", "from bench.cli import main; main()", *command],
+            [
+                sys.executable,
+                "-c",
+                "import signal; signal.signal(2, signal.default_int_handler); from bench.cli import main; main()",
+                *command,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

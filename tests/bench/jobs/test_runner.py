@@ -33,7 +33,12 @@ class Suite:
         return ["run", "--approach", approach, "--dataset", "toy", *options, *places, *words]
 
     def start(self, *words: str, **options: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", "from bench.cli import main; main()", *self.arguments(*words, **options)]
+        command = [
+            sys.executable,
+            "-c",
+            "import signal; signal.signal(2, signal.default_int_handler); from bench.cli import main; main()",
+            *self.arguments(*words, **options),
+        ]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def run(self, *words: str, code: int = 0, **options: object) -> str:
