@@ -1,8 +1,8 @@
 """Plug-ins named by path, importable in processes that a job starts.
 
 A plug-in at ``/somewhere/mine.py`` is imported as ``bench.approaches.mine``, and its classes are sent to other
-processes by that name. A worker of a ``DataLoader`` or of joblib that was not forked looks for a module of that name,
-and an environment variable tells it where the module lies.
+processes by that name. A worker of a ``DataLoader`` or of joblib that was not forked looks for such a module, and
+an environment variable tells it where the module lies.
 """
 
 from __future__ import annotations
