@@ -69,7 +69,8 @@ def families(lines: Sequence[Line]) -> list[Family]:
             continue
         kind, name = relation
         if not (first.complete and second.complete):
-            kind, name = "incomplete", f"incomplete: {name}"
+            inner = _at(first.train_fraction) if kind == "main" else f", {name}"
+            kind, name = "incomplete", f"pairs with an incomplete run{inner}"
         found.setdefault((kind, name), []).append(pair)
     order = sorted(found, key=lambda key: _ORDER.index(key[0]))  # stable: by first appearance within a kind
     return [Family(kind, name, tuple(found[kind, name])) for kind, name in order]

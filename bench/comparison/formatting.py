@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from bench.metric.localisation import ConditionLocalisation
 
 
@@ -31,5 +33,7 @@ def location_text(points: ConditionLocalisation) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p-value with its sign, to the meaningful digits: ``= 0.031``, ``< 0.001``."""
+    """A p-value with its sign, to the meaningful digits: ``= 0.031``, ``< 0.001``; ``unknown`` for NaN."""
+    if math.isnan(p):
+        return "unknown"
     return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"

@@ -18,7 +18,7 @@ TWO_SEEDS = "Intervals cover studies and training seeds. Ranks need three seeds 
 SEVERAL_SEEDS = "Intervals cover studies and training seeds, so verdicts hold for the approaches."
 MIXED_SEEDS = (
     "Some approaches were trained with one seed: their intervals cover studies alone, and their verdicts hold for "
-    "these trained models, not for the approaches. They are not ranked."
+    "these trained models, not for the approaches. Nothing is ranked: pass --seed 0,1,2 for all."
 )
 NOT_COVERED = (
     "Intervals do not cover other training sets: in simulation, a five-fold comparison of 100 studies called about one "
@@ -127,9 +127,11 @@ def stability_text(family: FamilyResult) -> str | None:
         for label, shares in zip(family.stability.labels, family.stability.shares, strict=True)
         if shares[0] >= 0.005
     ]
+    these = ", these trained models" if family.seeds == 1 else ""
     return (
-        f"{family.name[0].upper()}{family.name[1:]}: first in bootstrap samples of the studies (n = {family.studies}): "
-        f"{', '.join(first)}; Kendall's tau to the full order {family.stability.kendall_tau:.2f}."
+        f"{family.name[0].upper()}{family.name[1:]}{these}: first in bootstrap samples of the studies "
+        f"(n = {family.studies}): {', '.join(first)}; "
+        f"Kendall's tau to the full order {family.stability.kendall_tau:.2f}."
     )
 
 

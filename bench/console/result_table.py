@@ -108,8 +108,10 @@ def _remarks(comparison: Comparison) -> list[str]:
     for result in comparison.approaches:
         if not result.beats_prior and result.approach != "prior":
             p = p_text(result.versus_prior.p)
+            these = "these trained models are " if result.versus_prior.one_seed else ""
             remarks.append(
-                f"{result.label}: not separably better than the class prior (n = {result.studies}, unadjusted p {p})."
+                f"{result.label}: {these}not separably better than the class prior "
+                f"(n = {result.studies}, unadjusted p {p})."
             )
         remarks += [f"{result.label}: {note}." for note in result.notes]
         if result.true_points is not None:

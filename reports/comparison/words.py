@@ -29,30 +29,37 @@ def lead(comparison: Comparison) -> str:
     complete = [result for result in comparison.approaches if result.complete]
     if not complete:
         return "No approach has finished every fold yet; the scores below are on the studies predicted so far."
-    best = complete[0]
+    ranked = [result for result in complete if comparison.family_of(result) is not None]
+    plain = [result for result in complete if result.approach != "prior" and result.ablation_of is None]
+    best = (ranked or plain or complete)[0]
     low, high = best.estimate.interval
     said = (
-        f"{best.label} has the lowest pooled out-of-fold score of the complete approaches: "
+        f"{best.label} has the lowest pooled out-of-fold score of the complete approaches (ablations apart): "
         f"{number(best.estimate.score, 4)} (95 % interval {number(low)} to {number(high)}, n = {best.studies} studies)."
     )
-    return f"{said} {_standing(best, complete[1:], comparison)}".strip()
+    return f"{said} {_standing(best, comparison)}".strip()
 
 
-def _standing(best: ApproachResult, others: list[ApproachResult], comparison: Comparison) -> str:
-    labels = {other.label for other in others}
-    if not others:
+def _standing(best: ApproachResult, comparison: Comparison) -> str:
+    """How the best approach compares with the others of its family; with the class prior where it is alone."""
+    family = comparison.family_of(best)
+    if family is None:
         if best.approach == "prior":
             return ""
-        verdict = (
-            "It is better than the class prior" if best.beats_prior else "It is not separable from the class prior"
-        )
-        return f"{verdict} ({number(best.prior, 4)})."
+        verdict = "better than the class prior" if best.beats_prior else "not separable from the class prior"
+        return f"{_subject(best)} {verdict} ({number(best.prior, 4)}, n = {best.studies})."
     tied = [
         difference.second if difference.first == best.label else difference.first
         for difference in comparison.differences
-        if not difference.separable and best.label in (difference.first, difference.second)
+        if difference.family == family.name
+        and not difference.separable
+        and best.label in (difference.first, difference.second)
     ]
-    tied = [label for label in tied if label in labels]
     if tied:
-        return f"It is not separable from {', '.join(tied)} (n = {best.studies})."
-    return "It is separable from all other complete approaches."
+        return f"{_subject(best)} not separable from {', '.join(tied)} (n = {best.studies})."
+    return f"{_subject(best)} separable from all others of {family.name} (n = {best.studies})."
+
+
+def _subject(result: ApproachResult) -> str:
+    """What a verdict is about: with one seed the trained models, not the approach."""
+    return "These trained models are" if result.versus_prior.one_seed else "It is"

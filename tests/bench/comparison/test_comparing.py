@@ -8,6 +8,7 @@ import pytest
 
 from bench.comparison import compare, compare_each
 from bench.errors import DataError, UsageError
+from bench.jobs.split import SplitFolder
 from bench.jobs.store import StoredJob, stored_jobs
 from bench.metric import score
 from bench.metric.prior import prior_probabilities
@@ -91,6 +92,114 @@ def test_several_seeds_rank_what_is_separable(make_store) -> None:
     assert comparison.approaches[0].seeds == (0, 1, 2)
     fold = comparison.approaches[0].folds[0]
     assert fold.score == pytest.approx(np.mean(list(fold.by_seed.values())))
+
+
+def test_two_seeds_are_not_ranked_but_their_verdicts_are_about_approaches(make_store) -> None:
+    comparison = compare(stored_jobs(make_store({"sharp": 3.0, "blunt": 0.5}, seeds=(0, 1))), resamples=500)
+    assert not comparison.ranked
+    assert comparison.rank(comparison.approaches[0]) is None
+    assert comparison.differences[0].verdict == "sharp-quick is better (n = 40)"
+    assert "Ranks need three seeds" in comparison.notes[0]
+
+
+def test_one_seed_beside_three_is_said_and_nothing_is_ranked(make_store) -> None:
+    store = make_store({"sharp": 3.0, "blunt": 0.5}, seeds=(0, 1, 2), missing={("sharp", 1, 0), ("sharp", 2, 1)})
+    comparison = compare(stored_jobs(store), resamples=500)
+    assert [len(result.seeds) for result in comparison.approaches] == [1, 3]
+    assert not comparison.ranked
+    assert comparison.differences[0].verdict.startswith("these trained models differ")
+    assert "Nothing is ranked" in comparison.notes[0]
+
+
+def test_the_prior_and_ablations_do_not_enlarge_the_main_family(make_store) -> None:
+    store = make_store({"sharp": 3.0, "like": 3.0, "blunt": 1.5})
+    alone = {(d.first, d.second): d for d in compare(stored_jobs(store)).differences}
+    make_store({"prior": 0.0}, preset="default")
+    make_store({"sharp": 1.0}, preset="quick-one-image")
+    comparison = compare(stored_jobs(store))
+    main, ablations = comparison.families
+    assert (main.kind, main.pairs, ablations.kind, ablations.pairs) == ("main", 3, "ablations", 1)
+    together = {(d.first, d.second): d for d in comparison.differences if d.family == main.name}
+    assert together == alone  # the same p-values, adjusted too
+    (ablation,) = [d for d in comparison.differences if d.family == ablations.name]
+    assert {ablation.first, ablation.second} == {"sharp-quick", "sharp-quick-one-image"}
+    assert ablation.p_adjusted == ablation.paired.p  # one pair needs no adjustment
+    result = next(result for result in comparison.approaches if result.ablation_of)
+    assert result.ablation_of == "quick"
+    assert any("an ablation of sharp-quick" in note for note in result.notes)
+
+
+def test_train_fractions_are_compared_within_an_approach_alone(make_store) -> None:
+    store = make_store({"mil": 3.0, "sequence": 2.0}, seeds=(0, 1, 2))
+    make_store({"mil": 1.0, "sequence": 0.5}, seeds=(0, 1, 2), train_fraction=0.25)
+    comparison = compare(stored_jobs(store), resamples=1000)
+    assert [family.kind for family in comparison.families] == ["main", "main", "learning curve", "learning curve"]
+    assert len(comparison.differences) == 4
+    ranks = {result.label: comparison.rank(result) for result in comparison.approaches}
+    assert ranks == {
+        "mil-quick": 1,
+        "sequence-quick": 2,
+        "mil-quick, 0.25 of the training studies": 1,
+        "sequence-quick, 0.25 of the training studies": 2,
+    }
+
+
+def test_what_one_approach_gets_does_not_depend_on_the_others(make_store) -> None:
+    store = make_store({"mil": 2.0, "sequence": 2.2}, seeds=(0, 1, 2))
+    few = compare(stored_jobs(store), resamples=500)
+    make_store({"mil": 2.0, "sequence": 2.2, "more": 2.1, "most": 3.0}, seeds=(0, 1, 2))
+    many = compare(stored_jobs(store), resamples=500)
+    by_label = {result.label: result for result in many.approaches}
+    for result in few.approaches:
+        assert by_label[result.label].estimate == result.estimate
+        assert by_label[result.label].skill_interval == result.skill_interval
+        assert by_label[result.label].versus_prior == result.versus_prior
+    (alone,) = few.differences
+    (among,) = [d for d in many.differences if {d.first, d.second} == {alone.first, alone.second}]
+    assert (among.paired, among.detectable) == (alone.paired, alone.detectable)
+    again = compare(stored_jobs(store), resamples=500)
+    assert repr(again.families) == repr(many.families)
+
+
+def test_the_family_tells_its_ranks_and_its_significance_matrix(make_store) -> None:
+    comparison = compare(stored_jobs(make_store({"sharp": 3.0, "like": 3.0, "blunt": 0.5})), resamples=1000)
+    (family,) = comparison.families
+    assert family.labels[-1] == "blunt-quick"
+    assert family.stability.labels == family.labels
+    assert np.sum(family.stability.shares, axis=1) == pytest.approx(1)
+    assert family.stability.shares[2] == (0, 0, 1)
+    assert 1 / 3 <= family.stability.kendall_tau <= 1
+    matrix = np.array(family.p_adjusted)
+    assert np.isnan(np.diag(matrix)).all()
+    np.testing.assert_array_equal(matrix, matrix.T)
+    for difference in comparison.differences:
+        first, second = (family.labels.index(label) for label in (difference.first, difference.second))
+        assert matrix[first, second] == difference.p_adjusted
+    assert family.detectable == pytest.approx(np.median([d.detectable for d in comparison.differences]))
+    assert any("could separate a difference of" in note for note in comparison.notes)
+
+
+def test_an_approach_on_one_study_is_never_separable(make_store) -> None:
+    """A fold of a single study: nothing is known of the variance."""
+    missing = {(name, 0, fold) for name in ("sharp", "blunt") for fold in (1, 2, 3)}
+    comparison = compare(stored_jobs(make_store({"sharp": 5.0, "blunt": 0.0}, studies=4, missing=missing)))
+    (difference,) = comparison.differences
+    assert difference.studies == 1
+    assert np.isnan(difference.p_adjusted)
+    assert not difference.separable
+    assert not comparison.approaches[0].beats_prior
+
+
+def test_a_split_without_any_label_is_an_error(make_store) -> None:
+    store = make_store({"mil": 2.0}, floor=None)
+    path = split_folder(store) / "labels.csv"
+    labels = pd.read_csv(path)
+    labels[list(TARGET_NAMES)] = None
+    labels.to_csv(path, index=False)
+    split = SplitFolder(path.parent)
+    split.write({path.name: path.read_text()}, split.record())  # with the checksum of what it now says
+    with pytest.raises(DataError, match="all weights are 0"):
+        compare(stored_jobs(store))
 
 
 def test_an_incomplete_approach_is_marked_and_compared_on_common_studies_alone(make_store) -> None:

@@ -50,6 +50,6 @@ def test_incomplete_approaches_have_a_family_of_their_own() -> None:
     lines = [line("mil"), line("sequence"), line("late", complete=False), line("mil", "quick-x", complete=False)]
     assert named(lines) == {
         "complete approaches": {(0, 1)},
-        "incomplete: complete approaches": {(0, 2), (1, 2)},
-        "incomplete: ablations of mil-quick": {(0, 3)},
+        "pairs with an incomplete run": {(0, 2), (1, 2)},
+        "pairs with an incomplete run, ablations of mil-quick": {(0, 3)},
     }

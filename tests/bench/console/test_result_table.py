@@ -41,6 +41,21 @@ def test_it_fits_and_says_everything(make_store, width: int) -> None:
         assert value in text
 
 
+def test_intervals_power_and_rank_stability_are_printed(make_store) -> None:
+    comparison = compare(stored_jobs(make_store({"mil": 2.0, "sequence": 2.0}, seeds=(0, 1, 2))), resamples=500)
+    text = " ".join(printed(comparison, 100).split())
+    result = comparison.approaches[0]
+    for value in (
+        f"{result.skill_interval[0]:.2f}",
+        f"adjusted p {p_text(comparison.differences[0].p_adjusted)}",
+        f"40 studies and 3 seeds could separate a difference of {comparison.differences[0].detectable:.4f}",
+        "first in bootstrap samples of the studies (n = 40): mil-quick in",
+        "Kendall's tau",
+        "do not cover other training sets",
+    ):
+        assert value in text
+
+
 def test_an_incomplete_approach_is_marked(make_store) -> None:
     text = printed(compare(stored_jobs(make_store({"mil": 2.0}, missing={("mil", 0, 1)})), resamples=200), 100)
     assert "3 of 4 folds" in text
@@ -60,4 +75,9 @@ def test_without_a_floor_there_is_no_floor_line(make_store) -> None:
 def test_amounts_in_words() -> None:
     assert [duration(value) for value in (2.04, 59, 119, 7200)] == ["2.0 s", "59 s", "2 min", "2.0 h"]
     assert [megabytes(value) for value in (None, 640, 2048)] == ["-", "640 MB", "2.0 GB"]
-    assert [p_text(value) for value in (0.0002, 0.0312, 0.4)] == ["< 0.001", "= 0.031", "= 0.40"]
+    assert [p_text(value) for value in (0.0002, 0.0312, 0.4, float("nan"))] == [
+        "< 0.001",
+        "= 0.031",
+        "= 0.40",
+        "unknown",
+    ]

@@ -239,6 +239,7 @@ def test_a_bad_submission_is_refused(change, message: str) -> None:
         (lambda s: s.rename(columns={"study_id": "id"}), "neither a study_id nor a row_id column"),
         (lambda s: s.assign(**dict.fromkeys(TARGET_NAMES)), "no row has a label"),
         (lambda s: long_table(s).assign(severe=1), "labels are not one-hot"),
+        (lambda s: long_table(s).assign(sample_weight=0), "sample_weight is 0 in every labelled row"),
         (lambda s: long_table(s).assign(sample_weight=-1), "sample_weight is not a number of at least 0"),
         (lambda s: long_table(s).assign(row_id=[f"1_x{i}" for i in range(150)]), "names no target .first: '1_x0'; 150"),
         (lambda s: long_table(s).drop(columns="sample_weight"), "name the solution first"),
@@ -249,6 +250,26 @@ def test_a_bad_solution_is_refused(change, message: str) -> None:
     with pytest.raises(DataError, match=message.format(solution["study_id"][0])) as caught:
         score(change(solution), submission, names=("train.csv", "mine.csv"))
     assert str(caught.value).startswith("train.csv: ")
+
+
+def test_ids_compare_as_integers() -> None:
+    solution, submission = example()
+    expected = score(solution, submission)
+    padded = "00" + submission["row_id"]
+    assert score(solution, submission.assign(row_id=padded)) == expected
+    long = long_table(solution)
+    assert score(long.assign(row_id="0" + long["row_id"]), submission).score == pytest.approx(expected.score)
+    assert score(solution.assign(study_id="0" + solution["study_id"].astype(str)), submission) == expected
+
+
+def test_ids_that_are_the_same_integer_are_duplicates() -> None:
+    solution, submission = example()
+    again = submission.iloc[[3]].assign(row_id="0" + submission["row_id"][3])
+    with pytest.raises(DataError, match="duplicate row_id"):
+        score(solution, pd.concat([submission, again]))
+    twice = pd.concat([solution, solution.iloc[[0]].assign(study_id=f"0{solution['study_id'][0]}")])
+    with pytest.raises(DataError, match="duplicate study_id"):
+        score(twice, submission)
 
 
 def test_strict_refuses_rows_that_do_not_sum_to_1() -> None:

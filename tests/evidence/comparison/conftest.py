@@ -37,15 +37,17 @@ class Population:
     drawn_base: StudyTerms
     drawn_floor: StudyTerms
 
-    def equal(self, signs: np.ndarray) -> StudyTerms:
-        """A model equal in expectation to any other made so, two of which differ as base and swin do.
+    def equal(self, studies: np.ndarray, random: np.random.Generator) -> StudyTerms:
+        """A model equal to any other made so, two of which differ as base and swin do, on drawn studies.
 
         Args:
-            signs: (1975,) 1 and -1: towards base or swin.
+            studies: (n,) indices. A study that was drawn twice errs twice by itself, as two studies would.
+            random: of this model.
         """
-        middle = (self.base.numerators + self.swin.numerators) / 2
-        half = (self.base.numerators - self.swin.numerators) / 2
-        return StudyTerms(middle + np.sqrt(2) * signs[:, None] * half, self.base.denominators)
+        base, swin = self.base[studies], self.swin[studies]
+        towards = random.choice([-1, 1], size=(len(studies), 1))
+        middle, half = (base.numerators + swin.numerators) / 2, (base.numerators - swin.numerators) / 2
+        return StudyTerms(middle + np.sqrt(2) * towards * half, base.denominators)
 
 
 @pytest.fixture(scope="session")

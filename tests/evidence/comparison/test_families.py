@@ -43,7 +43,7 @@ def trained(population, studies: np.ndarray, seeds: int, spread: float, random: 
     """
     models = []
     for _ in range(seeds):
-        terms = population.equal(random.choice([-1, 1], size=len(population.base)))[studies]
+        terms = population.equal(studies, random)
         shift = spread * np.sqrt(5) * random.standard_normal(5)[FOLDS]
         models.append(StudyTerms(terms.numerators + shift[:, None] * terms.denominators, terms.denominators))
     return score_influence(models, FOLDS)

@@ -13,6 +13,7 @@ from bench.jobs.folder import JobFolder
 from bench.jobs.store import stored_jobs
 from bench.plugins import load
 from bench.reports.comparison.page import render
+from bench.reports.comparison.words import lead
 
 
 def page_of(store: Path) -> str:
@@ -131,3 +132,14 @@ def test_one_section_for_each_data_set(make_store) -> None:
 @pytest.mark.parametrize("folds", [2, 4])
 def test_a_store_of_very_few_studies_makes_a_page(make_store, folds: int) -> None:
     assert "prior-quick" in page_of(make_store({"prior": 0.0}, studies=4, folds=folds))
+
+
+def test_the_lead_names_the_best_of_the_main_comparison(make_store) -> None:
+    store = make_store({"mil": 2.0, "like": 2.0})
+    make_store({"mil": 4.0}, preset="quick-one-image")
+    (comparison,) = compare_each(stored_jobs(store), resamples=300)
+    assert comparison.approaches[0].ablation_of == "quick"  # lowest score, but no competitor
+    said = lead(comparison)
+    assert "one-image" not in said
+    assert re.search(r"(mil|like)-quick has the lowest pooled out-of-fold score", said)
+    assert re.search(r"These trained models are not separable from (mil|like)-quick \(n = 40\)\.", said)
