@@ -10,13 +10,18 @@ from bench.jobs.events import make_event
 
 
 class EventPipe:
-    """Writes events to a descriptor, which it takes over: no program that the job starts inherits it, and a fork of the
-    job closes it and tells nothing, so that whoever reads sees the job's end."""
+    """Writes events to a descriptor, which it takes over.
 
-    def __init__(self, descriptor: int) -> None:
-        os.set_inheritable(descriptor, False)
-        self._descriptor: int | None = descriptor
+    Whoever reads sees the job's end, since nothing that the job starts keeps the pipe open: programs do not inherit it,
+    a fork of the job closes it, and a pickled copy has none. A pipe without a descriptor tells nothing.
+    """
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
         self._writing = threading.Lock()
+        if descriptor is None:
+            return
+        os.set_inheritable(descriptor, False)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._close)
 
@@ -31,6 +36,9 @@ class EventPipe:
                     line = line[os.write(self._descriptor, line) :]
             except BrokenPipeError:  # the reader is gone; the job is being ended, which is no failure of its own
                 return
+
+    def __reduce__(self) -> tuple[type[EventPipe], tuple[None]]:
+        return EventPipe, (None,)
 
     def _close(self) -> None:
         if self._descriptor is not None:
