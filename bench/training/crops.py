@@ -19,6 +19,7 @@ from torch import Tensor
 
 from bench.imaging.study import Series
 from bench.imaging.volumes import Volumes
+from bench.training.placement import to_device
 
 BLANK = -1
 _CORNERS = np.array([[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]], dtype=np.float64)
@@ -101,11 +102,11 @@ class CropReader:
         if not count:
             return torch.zeros(0, depth, *self.size, device=self.device)
         blocks, windows, origins, factors = self._blocks(crops)
-        pixels = torch.from_numpy(blocks).to(self.device)
-        low, high = torch.from_numpy(windows).to(self.device)[..., None, None].unbind(dim=2)
+        pixels = to_device(blocks, self.device)
+        low, high = to_device(windows, self.device)[..., None, None].unbind(dim=2)
         pixels = pixels.sub_(low).div_((high - low).clamp_(min=1e-6)).clamp_(0, 1)
         maps = _block_maps(crops.matrices, origins, factors, blocks.shape[-2:])
-        theta = torch.from_numpy(maps.astype(np.float32)).to(self.device)
+        theta = to_device(maps.astype(np.float32), self.device)
         grid = _grid(theta, self.size)
         return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
