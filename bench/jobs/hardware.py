@@ -51,7 +51,7 @@ def choose_device(wish: str) -> str:
 
 
 def device_count(device: str) -> int:
-    """How many accelerators jobs are dealt out to: all GPUs for ``cuda``, one for ``cuda:1`` or ``mps``, 0 for a CPU."""
+    """How many accelerators jobs are dealt to: all GPUs for ``cuda``, one for ``cuda:1`` or ``mps``, 0 for a CPU."""
     if device == "cpu":
         return 0
     return gpu_count() if device == "cuda" else 1
