@@ -16,7 +16,7 @@ from bench.comparison.analysis.history import Stage, training_history
 from bench.comparison.analysis.label_errors import LabelErrors, label_errors
 from bench.comparison.analysis.location_cost import LocationCost, location_costs
 from bench.comparison.analysis.notes import NoteGroup, note_groups
-from bench.comparison.analysis.predicted import predicted
+from bench.comparison.analysis.predicted import Predicted, predicted
 from bench.comparison.analysis.roc import RocCurve, roc_curves
 from bench.comparison.analysis.studies import Disagreement, HardStudy, disagreements, hardest
 from bench.comparison.analysis.temperature import Scaled, temperature_scaling
@@ -31,6 +31,7 @@ class Analysis:
 
     Attributes:
         comparison: scores, pairs, families.
+        predicted: the labels and predictions that it was made from.
         differences_by: pairs by part, condition and level.
         disagreements: studies on which pairs differ most.
         loss_shares, confusions, roc, reliabilities, temperatures, location_costs, hardest: where the loss comes from.
@@ -43,6 +44,7 @@ class Analysis:
     """
 
     comparison: Comparison
+    predicted: Predicted
     differences_by: tuple[DifferenceBy, ...]
     disagreements: tuple[Disagreement, ...]
     loss_shares: tuple[LossShare, ...]
@@ -69,6 +71,7 @@ def analyse(comparison: Comparison) -> Analysis:
     notes, without_notes = note_groups(comparison.approaches)
     return Analysis(
         comparison=comparison,
+        predicted=read,
         differences_by=differences_by(read),
         disagreements=disagreements(read),
         loss_shares=loss_shares(read),
@@ -94,7 +97,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
 
     Training curves are left out: they are in the jobs' ``history.csv``.
     """
-    names = [name for name in Analysis.__dataclass_fields__ if name not in ("comparison", "stages")]
+    names = [name for name in Analysis.__dataclass_fields__ if name not in ("comparison", "predicted", "stages")]
     return {name: _plain(getattr(analysis, name)) for name in names}
 
 
