@@ -15,7 +15,7 @@ from bench.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from bench.comparison import Comparison
-    from bench.jobs.store import StoredJob
+    from bench.jobs.store import StoredJob, Unreadable
     from bench.report import Output
 
 DEFAULT_REPORT = "comparison"
@@ -74,7 +74,8 @@ def command(
         outputs = []
     if figures is not None and figures.exists() and not figures.is_dir():
         raise UsageError(f"--figures {figures}: that is a file. Name a folder.")
-    comparisons = compare_each(_jobs(runs or (DEFAULT_STORE,)))
+    jobs, unreadable = _jobs(runs or (DEFAULT_STORE,))
+    comparisons = compare_each(jobs, unreadable=unreadable, left_out=_say_left_out)
     if as_json:
         click.echo(json.dumps(comparisons_json(comparisons), indent=1, ensure_ascii=False, allow_nan=False))
     else:
@@ -117,23 +118,29 @@ def _show(comparisons: Sequence[Comparison]) -> None:
 
     console = Console()
     for comparison in comparisons:
-        console.print(result_table(comparison))
+        console.print(result_table(comparison, console.width))
 
 
-def _jobs(roots: tuple[Path, ...]) -> list[StoredJob]:
-    """The jobs below these folders, each once."""
+def _say_left_out(what: str) -> None:
+    click.echo(f"left out: {what}", err=True)
+
+
+def _jobs(roots: tuple[Path, ...]) -> tuple[list[StoredJob], list[Unreadable]]:
+    """The jobs below these folders, each once, and the folders that cannot be read."""
     from bench.jobs.store import read_store
 
     found: dict[Path, StoredJob] = {}
+    damaged: dict[Path, Unreadable] = {}
     for root in roots:
         if not root.is_dir():
             raise UsageError(f"{root}: no such folder. Name a store, such as ./runs, or a folder of runs below it.")
         jobs, unreadable = read_store(root.resolve())
         for each in unreadable:
-            click.echo(f"left out: {each.reason}", err=True)
+            _say_left_out(each.reason)
         if not jobs and unreadable:
             raise UsageError(f"{root}: no readable run there ({len(unreadable)} unreadable).")
         if not jobs:
             raise UsageError(f"{root}: no runs there. Run one first, for example: bench run --approach prior")
         found |= {job.folder: job for job in jobs}
-    return list(found.values())
+        damaged |= {each.folder: each for each in unreadable}
+    return list(found.values()), list(damaged.values())

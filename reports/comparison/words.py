@@ -18,7 +18,8 @@ def lead(comparison: Comparison) -> str:
     low, high = best.estimate.interval
     said = (
         f"{best.label} has the lowest pooled out-of-fold score of the complete approaches (ablations apart): "
-        f"{number_text(best.estimate.score, 4)} (95 % interval {number_text(low)} to {number_text(high)}, n = {best.studies} studies)."
+        f"{number_text(best.estimate.score, 4)} (95 % interval {number_text(low)} to {number_text(high)}, n = "
+        f"{best.studies} studies)."
     )
     return f"{said} {_standing(best, comparison)}".strip()
 

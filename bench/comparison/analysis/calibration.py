@@ -87,10 +87,19 @@ def reliability(label: str, condition: str, said: FloatArray, grades: NDArray[np
     filled = weight[0] > 0
     low, high = np.percentile(drawn_observed[:, filled], [2.5, 97.5], axis=0)
     return Reliability(
-        label, condition, len(grades), int((grades == 2).sum()), float(error), float(errors.mean()),
-        float(np.percentile(errors, 95)), _rounded(confident[0, filled]), _rounded(observed[0, filled]),
-        _rounded(weight[0, filled] / weight[0].sum()), _rounded(low), _rounded(high),
-    )  # fmt: skip
+        label,
+        condition,
+        len(grades),
+        int((grades == 2).sum()),
+        float(error),
+        float(errors.mean()),
+        float(np.percentile(errors, 95)),
+        _rounded(confident[0, filled]),
+        _rounded(observed[0, filled]),
+        _rounded(weight[0, filled] / weight[0].sum()),
+        _rounded(low),
+        _rounded(high),
+    )
 
 
 def _bins(severe: FloatArray) -> NDArray[np.int64]:

@@ -131,7 +131,7 @@ def suspects(study_ids: NDArray[np.int64], grades: NDArray[np.int8], q: FloatArr
             int(q[study, target].argmax()),
             float(own[place]),
             tuple(q[study, target].tolist()),
-        )  # fmt: skip
+        )
         for place, (study, target) in zip(order.tolist(), rows[order].tolist(), strict=True)
     )
 

@@ -94,12 +94,12 @@ class Predicted:
 
     @property
     def rivals(self) -> tuple[PredictedApproach, ...]:
-        """Those of the first main comparison, or the best complete one where nothing is compared."""
+        """Those of the first main comparison; where nothing is compared, the best complete one, or the first of all."""
         mains = [family for family in self.comparison.families if family.kind == "main"]
         if mains:
             return tuple(each for each in self.approaches if each.label in mains[0].labels)
         complete = [each for each in self.trained if each.result.complete and each.result.ablation_of is None]
-        return tuple(complete[:1])
+        return tuple(complete[:1]) or self.trained[:1]
 
     def named(self, label: str) -> PredictedApproach:
         """The approach of this label."""

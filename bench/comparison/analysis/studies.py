@@ -80,7 +80,7 @@ def hardest(predicted: Predicted) -> tuple[HardStudy, ...]:
                 TARGETS[worst].name,
                 int(split.grades[study, worst]),
                 by_approach,
-            )  # fmt: skip
+            )
         )
     return tuple(found)
 
@@ -107,7 +107,7 @@ def disagreements(predicted: Predicted) -> tuple[Disagreement, ...]:
                     int(split.grades[study, target]),
                     tuple(first.mean[study, target].tolist()),
                     tuple(second.mean[study, target].tolist()),
-                )  # fmt: skip
+                )
             )
     return tuple(found)
 

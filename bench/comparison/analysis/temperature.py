@@ -53,7 +53,7 @@ def _scaled(of: PredictedApproach) -> Scaled:
         for fold in of.pooled.folds:
             inside, others = split.fold == fold, held_out & (split.fold != fold)
             for number, condition in enumerate(CONDITIONS):
-                targets = number == CONDITION_OF
+                targets = np.equal(CONDITION_OF, number)
                 one = fit(said[others][:, targets], split.grades[others][:, targets], split.weights[others][:, targets])
                 fitted[condition].append(one)
                 scaled[np.ix_(inside, targets)] = tempered(said[np.ix_(inside, targets)], one)

@@ -81,7 +81,7 @@ def _of_approach(of: PredictedApproach, predicted: Predicted, prior_losses: Floa
                 share,
                 float(prior_losses[cell].mean()),
                 prior_share,
-            )  # fmt: skip
+            )
         )
     return shares + _any_severe(of, predicted, parts)
 
@@ -115,6 +115,6 @@ def _any_severe(of: PredictedApproach, predicted: Predicted, parts: int) -> list
                 float(own[cell].sum() / total / parts),
                 float((prior.numerators[:, 3] * inverse)[cell].mean()),
                 float(prior.numerators[cell, 3].sum() / total / parts),
-            )  # fmt: skip
+            )
         )
     return shares

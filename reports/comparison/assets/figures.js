@@ -21,7 +21,9 @@
 
   function traces(panel, names) {
     const found = [];
-    const spread = panel.series.filter((s) => s.kind === "points" && panel.categories.length).length;
+    const placed = panel.categories.length ? panel.series.filter((s) => s.kind === "points") : [];
+    const crowded = new Set(placed.flatMap((s) => [...new Set(s.y)])).size < placed.flatMap((s) => [...new Set(s.y)]).length;
+    const spread = crowded ? placed.length : 1;
     let place = 0;
     for (const s of panel.series) {
       const tone = colour(s.colour);
@@ -72,11 +74,16 @@
     if (panel.x_log) Object.assign(x, { type: "log" });
     if (panel.x_ticks.length) Object.assign(x, { tickvals: panel.x_ticks.map((t) => t[0]), ticktext: panel.x_ticks.map((t) => t[1]) });
     const pad = (range) => [range[0] - 0.02 * (range[1] - range[0]), range[1] + 0.02 * (range[1] - range[0])];
+    const values = panel.series.flatMap((s) => [...s.x, ...(s.error === "x" ? [...s.low, ...s.high] : [])]).filter((v) => typeof v === "number");
+    if (panel.categories.length && values.length && !panel.series.some((s) => s.kind === "bars")) {
+      const low = Math.min(...values), high = Math.max(...values), margin = 0.05 * (high - low || Math.abs(high) || 1);
+      x.range = [low - margin, high + margin];
+    }
     if (panel.x_range) x.range = pad(panel.x_range);
     if (panel.y_range) y.range = pad(panel.y_range);
     const entries = shown.filter((t) => t.showlegend).length;
     const columns = Math.max(1, Math.floor(box.clientWidth / 190));
-    const legend = entries * 1 > 1 || (entries && !panel.categories.length) ? Math.ceil(entries / columns) * 20 + 14 : 0;
+    const legend = entries > 1 || (entries && !panel.categories.length) ? Math.ceil(entries / columns) * 20 + 14 : 0;
     let height = 300 + legend;
     if (panel.categories.length) {
       const width = narrow ? 14 : 26;

@@ -22,7 +22,13 @@ NAMED = {"prior": "#8a6d1f", "floor": "#2f7a4f", "soft": "#5c636b", "ink": "#1d2
 FORMATS = ("png", "svg")
 _ACROSS = 3  # panels per row
 # Equal figures are equal bytes: no date, and ids of SVG elements from a fixed salt.
-_STYLE: dict[str, Any] = {"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}  # fmt: skip
+_STYLE: Any = {
+    "svg.hashsalt": "bench",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 
 
 def write_figures(documents: Sequence[Document], folder: Path) -> list[Path]:
@@ -90,7 +96,9 @@ def _series(axes: Axes, series: Series, places: dict[str, int], left: np.ndarray
     tone = _tone(series.colour)
     label = _plain(series.name) or None
     if series.kind == "rule":
-        axes.axvline(float(series.x[0] or 0), color=tone, linestyle="--" if series.dashed else "-", linewidth=1.2, label=label)  # fmt: skip
+        axes.axvline(
+            float(series.x[0] or 0), color=tone, linestyle="--" if series.dashed else "-", linewidth=1.2, label=label
+        )
         return
     x = np.array([math.nan if value is None else value for value in series.x], dtype=float)
     low, high = (
@@ -99,7 +107,10 @@ def _series(axes: Axes, series: Series, places: dict[str, int], left: np.ndarray
     if series.kind == "band":
         axes.fill_between(x, low, high, color=tone, alpha=0.2, linewidth=0, label=label)
         return
-    y = np.array([places[value] if isinstance(value, str) else math.nan if value is None else value for value in series.y], dtype=float)  # fmt: skip
+    y = np.array(
+        [places[value] if isinstance(value, str) else math.nan if value is None else value for value in series.y],
+        dtype=float,
+    )
     if series.kind == "bars":
         at = np.round(y).astype(int)
         axes.barh(y, x, left=left[at], color=tone, height=0.6, label=label)
@@ -112,10 +123,18 @@ def _series(axes: Axes, series: Series, places: dict[str, int], left: np.ndarray
     line = {"points": "none", "line": "-", "steps": "-"}[series.kind]
     marker = "o" if series.kind == "points" or len(low) or len(x) == 1 else ""
     axes.plot(
-        x, y, linestyle="--" if series.dashed and line == "-" else line, marker=marker, color=tone, markersize=5,
-        markerfacecolor="none" if series.hollow else tone, linewidth=0.7 if series.thin else 1.6,
-        alpha=0.3 if series.thin else 1, drawstyle="steps-post" if series.kind == "steps" else "default", label=label,
-    )  # fmt: skip
+        x,
+        y,
+        linestyle="--" if series.dashed and line == "-" else line,
+        marker=marker,
+        color=tone,
+        markersize=5,
+        markerfacecolor="none" if series.hollow else tone,
+        linewidth=0.7 if series.thin else 1.6,
+        alpha=0.3 if series.thin else 1,
+        drawstyle="steps-post" if series.kind == "steps" else "default",
+        label=label,
+    )
 
 
 def _tone(colour: Colour) -> str:

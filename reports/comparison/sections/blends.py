@@ -14,19 +14,31 @@ def together(analysis: Analysis) -> Section:
     if found is None:
         return Section("blends", "Together", ("It takes two complete approaches besides the prior to blend any.",))
     columns = (
-        words_column("blend"), Column("score"), interval_column("95 % interval"), words_column("against"),
-        Column("difference"), interval_column("its 95 % interval"), Column("p, unadjusted"), Column("n"),
-    )  # fmt: skip
+        words_column("blend"),
+        Column("score"),
+        interval_column("95 % interval"),
+        words_column("against"),
+        Column("difference"),
+        interval_column("its 95 % interval"),
+        Column("p, unadjusted"),
+        Column("n"),
+    )
     lines = [("equal weights", found.equal, f"best single one ({found.best})", found.versus_best)]
     if found.fitted is not None and found.versus_equal is not None:
         lines.append(("weights fitted on the other folds", found.fitted, "equal weights", found.versus_equal))
     rows = tuple(
         (
-            text(name, strong=True), number(score.value, 4), interval(score.interval), text(against),
-            number(paired.difference, 4, signed=True), interval(paired.interval, 4, signed=True), p_value(paired.p), whole(found.studies),
+            text(name, strong=True),
+            number(score.value, 4),
+            interval(score.interval),
+            text(against),
+            number(paired.difference, 4, signed=True),
+            interval(paired.interval, 4, signed=True),
+            p_value(paired.p),
+            whole(found.studies),
         )
         for name, score, against, paired in lines
-    )  # fmt: skip
+    )
     caption = (
         "The mean of the predictions of "
         + ", ".join(found.labels)
@@ -45,16 +57,24 @@ def _contributions(analysis: Analysis) -> Table:
     found = analysis.blends
     assert found is not None
     columns = (
-        words_column("without"), Column("change of the score"), interval_column("95 % interval"), Column("p, unadjusted"),
-        Column("fitted weight"), Column("n"),
-    )  # fmt: skip
+        words_column("without"),
+        Column("change of the score"),
+        interval_column("95 % interval"),
+        Column("p, unadjusted"),
+        Column("fitted weight"),
+        Column("n"),
+    )
     rows = tuple(
         (
-            text(each.label), number(each.paired.difference, 4, signed=True), interval(each.paired.interval, 4, signed=True),
-            p_value(each.paired.p), nothing() if each.weight is None else number(each.weight, 2), whole(found.studies),
+            text(each.label),
+            number(each.paired.difference, 4, signed=True),
+            interval(each.paired.interval, 4, signed=True),
+            p_value(each.paired.p),
+            nothing() if each.weight is None else number(each.weight, 2),
+            whole(found.studies),
         )
         for each in found.contributions
-    )  # fmt: skip
+    )
     caption = "The equal-weight blend without an approach minus the blend of all: above 0 the approach helps."
     return Table("contributions", "What each approach adds", columns, rows, caption)
 
@@ -66,11 +86,13 @@ def _figure(analysis: Analysis) -> Figure:
     series = (
         Series("", (0.0,), kind="rule", colour="soft"),
         Series(
-            "", tuple(each.paired.difference for each in found.contributions), names,
+            "",
+            tuple(each.paired.difference for each in found.contributions),
+            names,
             low=tuple(each.paired.interval[0] for each in found.contributions),
             high=tuple(each.paired.interval[1] for each in found.contributions),
         ),
-    )  # fmt: skip
+    )
     panel = Panel("", "change of the blend's score", "", series, categories=names)
     caption = f"Leave-one-out contributions with 95 % intervals, n = {found.studies}; right of 0 the approach helps."
     return Figure("contributions", "What each approach adds to the blend", (panel,), caption)

@@ -32,7 +32,7 @@ def roc_figure(analysis: Analysis) -> Figure:
                 x_range=(0, 1),
                 y_range=(0, 1),
                 diagonal=True,
-            )  # fmt: skip
+            )
         )
     return Figure(
         "roc", "ROC of severe", tuple(panels), "Severe against the rest, all levels and sides of a condition."
@@ -42,16 +42,24 @@ def roc_figure(analysis: Analysis) -> Figure:
 def roc_table(analysis: Analysis) -> Table:
     """Areas with intervals."""
     columns = (
-        words_column("approach"), words_column("condition"), Column("area"), interval_column("95 % interval"),
-        Column("severe"), Column("rest"),
-    )  # fmt: skip
+        words_column("approach"),
+        words_column("condition"),
+        Column("area"),
+        interval_column("95 % interval"),
+        Column("severe"),
+        Column("rest"),
+    )
     rows = [
         (
-            text(each.label), text(NAMES[each.condition]), number(each.area), interval(each.interval),
-            whole(each.severe), whole(each.rest),
+            text(each.label),
+            text(NAMES[each.condition]),
+            number(each.area),
+            interval(each.interval),
+            whole(each.severe),
+            whole(each.rest),
         )
         for each in analysis.roc
-    ]  # fmt: skip
+    ]
     caption = (
         "Area under the ROC curve of severe, rows of a study as one cluster (Obuchowski 1997). The interval covers "
         "studies, not seeds; it is missing where fewer than two studies have a severe label."
@@ -68,15 +76,26 @@ def reliability_figure(analysis: Analysis) -> Figure:
         if shown:
             first = shown[0]
             series.append(
-                Series(f"calibrated, as {first.label}", first.predicted, kind="band", colour="soft", low=first.low, high=first.high)
-            )  # fmt: skip
+                Series(
+                    f"calibrated, as {first.label}",
+                    first.predicted,
+                    kind="band",
+                    colour="soft",
+                    low=first.low,
+                    high=first.high,
+                )
+            )
         series += [
             Series(
-                each.label, each.predicted, each.observed, kind="line", colour=colour,
+                each.label,
+                each.predicted,
+                each.observed,
+                kind="line",
+                colour=colour,
                 text=tuple(f"{number_text(100 * share, 1)} % of the weight" for share in each.weight),
             )
             for colour, each in enumerate(shown)
-        ]  # fmt: skip
+        ]
         n = f", {shown[0].rows} labels" if shown else ", no labels"
         panels.append(
             Panel(
@@ -87,10 +106,11 @@ def reliability_figure(analysis: Analysis) -> Figure:
                 x_range=(0, 1),
                 y_range=(0, 1),
                 diagonal=True,
-            )  # fmt: skip
+            )
         )
     caption = (
-        "Severe probabilities against the share of severe labels, both with the weights 1, 2, 4, in ten equally wide bins. "
+        "Severe probabilities against the share of severe labels, both with the weights 1, 2, 4, in ten equally wide "
+        "bins. "
         "Band: 95 % of models with the first approach's predictions that are perfectly calibrated."
     )
     return Figure("reliability", "Reliability of severe", tuple(panels), caption)
@@ -99,9 +119,15 @@ def reliability_figure(analysis: Analysis) -> Figure:
 def reliability_table(analysis: Analysis) -> Table:
     """Errors beside those of calibrated models."""
     columns = (
-        words_column("approach"), words_column("condition"), Column("calibration error"),
-        Column("calibrated model, mean"), Column("calibrated model, 95 %"), words_column("verdict"), Column("labels"), Column("severe"),
-    )  # fmt: skip
+        words_column("approach"),
+        words_column("condition"),
+        Column("calibration error"),
+        Column("calibrated model, mean"),
+        Column("calibrated model, 95 %"),
+        words_column("verdict"),
+        Column("labels"),
+        Column("severe"),
+    )
     rows = []
     for each in analysis.reliabilities:
         verdict = "no labels"
@@ -117,11 +143,13 @@ def reliability_table(analysis: Analysis) -> Table:
                 text(verdict, strong=each.exceeds),
                 whole(each.rows),
                 whole(each.severe),
-            )  # fmt: skip
+            )
         )
     caption = (
-        "Expected calibration error of the severe probability, with the weights 1, 2, 4. Few labels make an error of their "
-        "own: beside it the mean and the 95th percentile of the error of a perfectly calibrated model with these predictions."
+        "Expected calibration error of the severe probability, with the weights 1, 2, 4. Few labels make an error of "
+        "their "
+        "own: beside it the mean and the 95th percentile of the error of a perfectly calibrated model with these "
+        "predictions."
     )
     return Table("calibration", "Calibration error", columns, tuple(rows), caption)
 
@@ -129,16 +157,24 @@ def reliability_table(analysis: Analysis) -> Table:
 def temperature_table(analysis: Analysis) -> Table:
     """What temperature scaling would change."""
     columns = (
-        words_column("approach"), Column("change of the score"), interval_column("95 % interval"), Column("p, unadjusted"),
-        *(Column(f"T, {NAMES[condition].lower()}") for condition in CONDITIONS), Column("n"),
-    )  # fmt: skip
+        words_column("approach"),
+        Column("change of the score"),
+        interval_column("95 % interval"),
+        Column("p, unadjusted"),
+        *(Column(f"T, {NAMES[condition].lower()}") for condition in CONDITIONS),
+        Column("n"),
+    )
     rows = [
         (
-            text(each.label), number(each.paired.difference, 4, signed=True), interval(each.paired.interval, 4, signed=True),
-            p_value(each.paired.p), *(number(each.temperatures[condition], 2) for condition in CONDITIONS), whole(each.studies),
+            text(each.label),
+            number(each.paired.difference, 4, signed=True),
+            interval(each.paired.interval, 4, signed=True),
+            p_value(each.paired.p),
+            *(number(each.temperatures[condition], 2) for condition in CONDITIONS),
+            whole(each.studies),
         )
         for each in analysis.temperatures
-    ]  # fmt: skip
+    ]
     caption = (
         "Temperature per condition, fitted on the other folds only. Below 0 the score is better; T above 1: too sure."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.comparison.analysis import Analysis
 from bench.comparison.formatting import duration
 
@@ -19,7 +21,28 @@ from ..cells import (
 )
 from ..model import Column, Figure, Panel, Section, Series, Table
 
-_TIMES = (0.1, 1, 10, 60, 600, 3600, 6 * 3600, 24 * 3600, 240 * 3600)
+_H = 3600
+_TIMES = (0.1, 1, 10, 60, 600, _H, 6 * _H, 24 * _H, 240 * _H)
+_MORE_TIMES = (
+    0.2,
+    0.5,
+    2,
+    5,
+    20,
+    30,
+    120,
+    180,
+    300,
+    1200,
+    1800,
+    2 * _H,
+    3 * _H,
+    4 * _H,
+    12 * _H,
+    48 * _H,
+    96 * _H,
+    480 * _H,
+)
 _SEPARATE = 6  # panels of training curves that are shown unfolded
 
 
@@ -32,28 +55,49 @@ def costs(analysis: Analysis) -> Section:
         tables.append(_learning_table(analysis))
     figures += _training(analysis)
     notes = (
-        "Seconds are summed over folds, mean over seeds. Work that jobs share is charged to each of them. Memory is that "
-        "of the greediest job with all its processes. A dash: the model has no networks to count, or, for multiply-adds, "
-        "they were not counted because no torch module ran in predicting, or counting failed.",
+        "Seconds are summed over folds, mean over seeds. Work that jobs share is charged to each of them. Memory is "
+        "that "
+        "of the greediest job with all its processes. A dash: the model has no networks to count, or, for "
+        "multiply-adds, "
+        "they were not counted because no torch module ran in predicting, or counting failed. CPU time has a dash "
+        "where it "
+        "was not measured.",
     )
     return Section("costs", "What it costs", notes, figures=tuple(figures), tables=tuple(tables))
 
 
 def _table(analysis: Analysis) -> Table:
     columns = (
-        words_column("approach"), Column("score"), words_column("Pareto front"), Column("fit, wall"), Column("fit, CPU"),
-        Column("predict, wall"), Column("predict, CPU"), Column("predict per study"), Column("peak memory"),
-        Column("parameters"), Column("multiply-adds per study"), Column("n"),
-    )  # fmt: skip
+        words_column("approach"),
+        Column("score"),
+        words_column("Pareto front"),
+        Column("fit, wall"),
+        Column("fit, CPU"),
+        Column("predict, wall"),
+        Column("predict, CPU"),
+        Column("predict per study"),
+        Column("peak memory"),
+        Column("parameters"),
+        Column("multiply-adds per study"),
+        Column("n"),
+    )
     rows = [
         (
-            text(each.label, strong=each.pareto), number(each.score, 4), text("yes" if each.pareto else "no"),
-            seconds(each.fit_seconds), seconds(each.fit_cpu_seconds), seconds(each.predict_seconds),
-            seconds(each.predict_cpu_seconds), seconds(each.predict_seconds / max(each.studies, 1)),
-            memory(each.peak_memory_mb), large(each.parameters), large(each.multiply_adds), whole(each.studies),
+            text(each.label, strong=each.pareto),
+            number(each.score, 4),
+            text("yes" if each.pareto else "no"),
+            seconds(each.fit_seconds),
+            seconds(each.fit_cpu_seconds or None),
+            seconds(each.predict_seconds),
+            seconds(each.predict_cpu_seconds or None),
+            seconds(each.predict_seconds / max(each.studies, 1)),
+            memory(each.peak_memory_mb),
+            large(each.parameters),
+            large(each.multiply_adds),
+            whole(each.studies),
         )
         for each in analysis.costs
-    ]  # fmt: skip
+    ]
     caption = (
         "Pareto front: no complete approach is at least as good and as cheap (wall time), and better in one of the two."
     )
@@ -80,27 +124,44 @@ def _front(analysis: Analysis) -> Figure:
                 high=(each.interval[1],),
                 hollow=not each.pareto,
                 text=(f"{number_text(each.score, 4)}, {duration(each.seconds)}, n = {each.studies}",),
-            )  # fmt: skip
+            )
         )
-    ticks = tuple((float(value), duration(value)) for value in _TIMES)
+    ticks = _ticks([max(each.seconds, 0.1) for each in analysis.costs])
     title = "training and prediction, wall time"
     panel = Panel("", title, "weighted log loss", tuple(series), x_log=True, x_ticks=ticks)
     return Figure(
-        "cost", "Score against cost", (panel,),
-        "Lower left is better; 95 % intervals. Filled: on the Pareto front. Wall times depend on the machine and on jobs beside.",
-    )  # fmt: skip
+        "cost",
+        "Score against cost",
+        (panel,),
+        "Lower left is better; 95 % intervals. Filled: on the Pareto front. Wall times depend on the machine and on "
+        "jobs beside.",
+    )
+
+
+def _ticks(seconds_: Sequence[float]) -> tuple[tuple[float, str], ...]:
+    """Times that people name within the range of these, more of them where there are few."""
+    low, high = min(seconds_) / 1.5, max(seconds_) * 1.5
+    coarse = [value for value in _TIMES if low <= value <= high]
+    fine = sorted(value for value in (*_TIMES, *_MORE_TIMES) if low <= value <= high)
+    chosen = coarse if len(coarse) >= 3 else fine
+    return tuple((float(value), duration(value)) for value in (chosen or [seconds_[0]]))
 
 
 def _learning(analysis: Analysis) -> Figure:
     series = tuple(
         Series(
-            curve.name, tuple(point.fraction for point in curve.points), tuple(point.score for point in curve.points),
-            kind="line", colour=colour, error="y", low=tuple(point.interval[0] for point in curve.points),
+            curve.name,
+            tuple(point.fraction for point in curve.points),
+            tuple(point.score for point in curve.points),
+            kind="line",
+            colour=colour,
+            error="y",
+            low=tuple(point.interval[0] for point in curve.points),
             high=tuple(point.interval[1] for point in curve.points),
             text=tuple(f"{number_text(point.score, 4)}, n = {point.studies}" for point in curve.points),
         )
         for colour, curve in enumerate(analysis.learning_curves)
-    )  # fmt: skip
+    )
     panel = Panel("", "share of the training studies", "weighted log loss", series)
     return Figure(
         "learning",
@@ -141,8 +202,8 @@ def _training(analysis: Analysis) -> list[Figure]:
         for stage in (each for each in analysis.stages if each.label == label):
             series = []
             for colour, loss in enumerate(stage.losses):
-                for run in loss.runs if len(loss.runs) > 1 else ():
-                    series.append(Series("", *_xy(run), kind="line", colour=colour, thin=True))
+                runs = loss.runs if len(loss.runs) > 1 else ()
+                series += [Series("", *_xy(run), kind="line", colour=colour, thin=True) for run in runs]
                 series.append(Series(loss.name, *_xy(loss.mean), kind="line", colour=colour))
             speed = (
                 "" if stage.images_per_second is None else f", {stage.images_per_second:.0f} images per second (median)"

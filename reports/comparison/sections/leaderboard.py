@@ -24,6 +24,12 @@ from ..cells import (
 from ..model import Cell, Column, Figure, Panel, Section, Series, Table
 
 _RANK = "1 + the number of approaches of the same family that are separably better, so ties share a rank"
+_SHORT = {
+    "spinal": "spinal",
+    "foraminal": "foraminal",
+    "subarticular": "subarticular",
+    "any_severe_spinal": "any severe",
+}
 _SKILL = "(prior − score) / (prior − floor): 0 at the class prior, 1 at the noise floor"
 
 
@@ -52,8 +58,8 @@ def _table(
     columns = [words_column("approach"), Column("score"), interval_column("95 % interval")]
     columns += [Column("rank", about=_RANK)] if ranked else []
     columns += [Column("lacks", "text")] if not references else []
-    columns += [Column(NAMES[part]) for part in PARTS]
-    columns += [Column("mean of folds"), Column("SD of folds")]
+    columns += [Column(_SHORT[part], about=NAMES[part]) for part in PARTS]
+    columns += [Column("fold mean"), Column("fold SD")]
     columns += [Column("skill", about=_SKILL), interval_column("skill, 95 % interval")] if floor else []
     columns += [Column("seeds"), Column("n"), Column("fit"), Column("predict"), Column("peak memory")]
     rows = [_row(comparison, result, floor=floor, ranked=ranked, lacks=not references) for result in results]
@@ -67,7 +73,7 @@ def _table(
     )
     if not references:
         caption = "These lack folds: each is scored on the studies of its finished folds, and is not ranked."
-    return Table(key, title, tuple(columns), tuple([*rows, *last]), caption, references=len(last))
+    return Table(key, title, tuple(columns), (*rows, *last), caption, references=len(last))
 
 
 def _row(comparison: Comparison, result: ApproachResult, *, floor: bool, ranked: bool, lacks: bool) -> tuple[Cell, ...]:

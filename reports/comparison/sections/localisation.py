@@ -23,35 +23,63 @@ def localisation(analysis: Analysis) -> Section:
 
 def _cost(analysis: Analysis) -> Table:
     columns = (
-        words_column("approach"), Column("own points"), Column("annotators' points"), Column("cost of localisation"),
-        interval_column("95 % interval"), Column("p, unadjusted"), Column("n"),
-    )  # fmt: skip
+        words_column("approach"),
+        Column("own points"),
+        Column("annotators' points"),
+        Column("cost of localisation"),
+        interval_column("95 % interval"),
+        Column("p, unadjusted"),
+        Column("n"),
+    )
     rows = [
         (
-            text(each.label), number(each.own, 4), number(each.annotators, 4), number(each.paired.difference, 4, signed=True),
-            interval(each.paired.interval, 4, signed=True), p_value(each.paired.p), whole(each.studies),
+            text(each.label),
+            number(each.own, 4),
+            number(each.annotators, 4),
+            number(each.paired.difference, 4, signed=True),
+            interval(each.paired.interval, 4, signed=True),
+            p_value(each.paired.p),
+            whole(each.studies),
         )
         for each in analysis.location_costs
-    ]  # fmt: skip
+    ]
     caption = "The same models once more with the annotators' points. Never ranked."
     return Table("location-cost", "What localisation errors cost", columns, tuple(rows), caption)
 
 
 def _errors(analysis: Analysis) -> Table:
     columns = (
-        words_column("approach"), words_column("points of"), Column("found"), Column("points"), Column("slice exact"),
-        Column("one off"), Column("two off"), Column("further"), Column("median mm"), Column("95th percentile mm"),
-        Column("at another level"), Column("on the other side"),
-    )  # fmt: skip
+        words_column("approach"),
+        words_column("points of"),
+        Column("found"),
+        Column("points"),
+        Column("slice exact"),
+        Column("one off"),
+        Column("two off"),
+        Column("further"),
+        Column("median mm"),
+        Column("95th percentile mm"),
+        Column("at another level"),
+        Column("on the other side"),
+    )
     rows = [
         (
-            text(result.label), text(NAMES[condition]), whole(points.found), whole(points.true), percent(points.exact),
-            percent(points.off_by_one), percent(points.off_by_two), percent(points.further), number(points.median_mm, 1),
-            number(points.percentile_95_mm, 1), whole(points.level_confusions), whole(points.side_swaps),
+            text(result.label),
+            text(NAMES[condition]),
+            whole(points.found),
+            whole(points.true),
+            percent(points.exact),
+            percent(points.off_by_one),
+            percent(points.off_by_two),
+            percent(points.further),
+            number(points.median_mm, 1),
+            number(points.percentile_95_mm, 1),
+            whole(points.level_confusions),
+            whole(points.side_swaps),
         )
         for result in analysis.comparison.approaches
         for condition, points in (result.localisation or {}).items()
-    ]  # fmt: skip
+    ]
     caption = (
         "Predicted points against the annotators' on the held-out studies. Slice errors are counted on the annotator's "
         "series; distances are within the plane of the annotator's slice."

@@ -44,19 +44,33 @@ def losses(analysis: Analysis) -> Section:
 
 def _shares(analysis: Analysis) -> Table:
     columns = (
-        words_column("approach"), words_column("condition"), words_column("level"), words_column("true grade"),
-        Column("labels"), Column("mean log loss"), interval_column("95 % interval"), Column("class prior"),
-        Column("share of the score"), Column("of the prior's"),
-    )  # fmt: skip
+        words_column("approach"),
+        words_column("condition"),
+        words_column("level"),
+        words_column("true grade"),
+        Column("labels"),
+        Column("mean log loss"),
+        interval_column("95 % interval"),
+        Column("class prior"),
+        Column("share of the score"),
+        Column("of the prior's"),
+    )
     largest = max((each.share for each in analysis.loss_shares), default=1.0) or 1.0
     rows = [
         (
-            text(each.label), text(NAMES[each.condition]), text(NAMES.get(each.level, "all")),
-            text(_grade(each.condition, each.grade)), whole(each.rows), number(each.loss), interval(each.interval),
-            number(each.prior_loss), number(each.share, 4, shade=0.8 * each.share / largest), number(each.prior_share, 4),
+            text(each.label),
+            text(NAMES[each.condition]),
+            text(NAMES.get(each.level, "all")),
+            text(_grade(each.condition, each.grade)),
+            whole(each.rows),
+            number(each.loss),
+            interval(each.interval),
+            number(each.prior_loss),
+            number(each.share, 4, shade=0.8 * each.share / largest),
+            number(each.prior_share, 4),
         )
         for each in analysis.loss_shares
-    ]  # fmt: skip
+    ]
     caption = (
         "Mean log loss of the labels of a condition, level and true grade, without weights, and what they add to the "
         "score; the shares of an approach sum to its score. Any severe spinal: by whether a level is severe."
@@ -82,7 +96,9 @@ def _share_figure(analysis: Analysis) -> Figure:
                 for label in labels
             ]
             name = _grade(part, grade)
-            series.append(Series(name, tuple(sums), tuple(labels), kind="bars", colour=grade))
+            series.append(
+                Series(name, tuple(sums), tuple(labels), kind="bars", colour=2 if name == "severe" else grade)
+            )
         panels.append(Panel(NAMES[part], "share of the score", "", tuple(series), categories=tuple(labels)))
     caption = "What labels of each true grade add to the score, all levels together."
     return Figure("loss-shares", "Loss by condition and true grade", tuple(panels), caption)
@@ -90,9 +106,13 @@ def _share_figure(analysis: Analysis) -> Figure:
 
 def _confusions(analysis: Analysis) -> Table:
     columns = (
-        words_column("approach"), words_column("condition"), words_column("true grade"),
-        *(Column(f"predicted {grade.lower()}") for grade in SEVERITIES), Column("labels"), Column("correct"),
-    )  # fmt: skip
+        words_column("approach"),
+        words_column("condition"),
+        words_column("true grade"),
+        *(Column(f"predicted {grade.lower()}") for grade in SEVERITIES),
+        Column("labels"),
+        Column("correct"),
+    )
     rows = []
     for each in analysis.confusions:
         for grade, counts in enumerate(each.counts):
@@ -103,8 +123,15 @@ def _confusions(analysis: Analysis) -> Table:
             ]
             share = counts[grade] / total if total else float("nan")
             rows.append(
-                (text(each.label), text(NAMES[each.condition]), text(grade_words(grade)), *cells, whole(round(total)), number(share))
-            )  # fmt: skip
+                (
+                    text(each.label),
+                    text(NAMES[each.condition]),
+                    text(grade_words(grade)),
+                    *cells,
+                    whole(round(total)),
+                    number(share),
+                )
+            )
     caption = (
         "Predicted: the grade with the largest submitted probability. Predictions are made for the weights 1, 2, 4, so "
         "a severe grade is predicted from a fourth of the odds on. With several seeds: mean counts."
@@ -126,16 +153,24 @@ def _few(labels: Iterable[str]) -> bool:
 def _hardest(analysis: Analysis) -> Table:
     labels = tuple(analysis.hardest[0].by_approach)
     columns = (
-        words_column("study"), Column("adds to the score"), Column("class prior"), words_column("worst target"),
-        words_column("label"), *(Column(label) for label in labels),
-    )  # fmt: skip
+        words_column("study"),
+        Column("adds to the score"),
+        Column("class prior"),
+        words_column("worst target"),
+        words_column("label"),
+        *(Column(label) for label in labels),
+    )
     rows = [
         (
-            study(each.study), number(each.loss, 5), number(each.prior_loss, 5), text(target_words(each.worst_target)),
-            text(grade_words(each.grade)), *(number(each.by_approach[label], 5) for label in labels),
+            study(each.study),
+            number(each.loss, 5),
+            number(each.prior_loss, 5),
+            text(target_words(each.worst_target)),
+            text(grade_words(each.grade)),
+            *(number(each.by_approach[label], 5) for label in labels),
         )
         for each in analysis.hardest
-    ]  # fmt: skip
+    ]
     total = sum(each.loss for each in analysis.hardest)
     caption = (
         f"What a study adds to the score, mean over {len(labels)} approach{'es' if len(labels) > 1 else ''}; these "

@@ -54,26 +54,42 @@ def pairs(analysis: Analysis) -> Section:
             "other p-values are unadjusted.",
         ),
         bullets=tuple(said),
-        figures=tuple([_figure(comparison), *(_stability(family, i) for i, family in enumerate(families, 1) if family.stability)]),
+        figures=(
+            _figure(comparison),
+            *(_stability(family, i) for i, family in enumerate(families, 1) if family.stability),
+        ),
         tables=tuple(tables),
-    )  # fmt: skip
+    )
 
 
 def _differences(comparison: Comparison) -> Table:
     columns = (
-        words_column("first"), words_column("second"), Column("difference"), interval_column("95 % interval"),
-        Column("p, adjusted"), Column("p, unadjusted"), words_column("verdict"), Column("n"),
+        words_column("first"),
+        words_column("second"),
+        Column("difference"),
+        interval_column("95 % interval"),
+        Column("p, adjusted"),
+        Column("p, unadjusted"),
+        words_column("verdict"),
+        Column("n"),
         Column("detectable", about="smallest difference that one comparison of this size separates with 80 % power"),
         words_column("family"),
-    )  # fmt: skip
+    )
     rows = [
         (
-            text(each.first), text(each.second), number(each.paired.difference, 4, signed=True),
-            interval(each.paired.interval, 4, signed=True), p_value(each.p_adjusted), p_value(each.paired.p),
-            text(each.verdict, strong=each.separable), whole(each.studies), number(each.detectable, 4), text(each.family),
+            text(each.first),
+            text(each.second),
+            number(each.paired.difference, 4, signed=True),
+            interval(each.paired.interval, 4, signed=True),
+            p_value(each.p_adjusted),
+            p_value(each.paired.p),
+            text(each.verdict, strong=each.separable),
+            whole(each.studies),
+            number(each.detectable, 4),
+            text(each.family),
         )
         for each in comparison.differences
-    ]  # fmt: skip
+    ]
     caption = "Detectable: the smallest true difference that one comparison of this size separates with 80 % power."
     return Table("pairs", "Paired differences", columns, tuple(rows), caption)
 
@@ -127,7 +143,8 @@ def _ranks(family: FamilyResult, number_: int) -> Table:
         for label, shares in zip(family.stability.labels, family.stability.shares, strict=True)
     ]
     caption = (
-        f"Share of bootstrap samples of the studies (n = {family.studies}) in which an approach has each rank; Kendall's "
+        f"Share of bootstrap samples of the studies (n = {family.studies}) in which an approach has each rank; "
+        "Kendall's "
         f"tau to the order on all studies: {number_text(family.stability.kendall_tau, 2)}."
     )
     return Table(f"rank-stability-{number_}", f"Rank stability, {family.name}", columns, tuple(rows), caption)
@@ -137,9 +154,15 @@ def _stability(family: FamilyResult, number_: int) -> Figure:
     assert family.stability is not None
     labels = family.stability.labels
     series = tuple(
-        Series(f"rank {place + 1}", tuple(shares[place] for shares in family.stability.shares), labels, kind="bars", colour=place)
+        Series(
+            f"rank {place + 1}",
+            tuple(shares[place] for shares in family.stability.shares),
+            labels,
+            kind="bars",
+            colour=place,
+        )
         for place in range(len(labels))
-    )  # fmt: skip
+    )
     panel = Panel("", "share of bootstrap samples", "", series, categories=labels, x_range=(0, 1))
     caption = f"How often each approach has each rank, n = {family.studies} studies."
     return Figure(f"rank-stability-{number_}", f"Rank stability, {family.name}", (panel,), caption)
@@ -147,17 +170,28 @@ def _stability(family: FamilyResult, number_: int) -> Figure:
 
 def _by(analysis: Analysis) -> Table:
     columns = (
-        words_column("first"), words_column("second"), words_column("by"), words_column("of"), Column("difference"),
-        interval_column("95 % interval"), Column("p, unadjusted"), Column("n"),
-    )  # fmt: skip
+        words_column("first"),
+        words_column("second"),
+        words_column("by"),
+        words_column("of"),
+        Column("difference"),
+        interval_column("95 % interval"),
+        Column("p, unadjusted"),
+        Column("n"),
+    )
     rows = [
         (
-            text(each.first), text(each.second), text(each.by), text(NAMES[each.name]),
-            number(each.paired.difference, 4, signed=True), interval(each.paired.interval, 4, signed=True),
-            p_value(each.paired.p), whole(each.studies),
+            text(each.first),
+            text(each.second),
+            text(each.by),
+            text(NAMES[each.name]),
+            number(each.paired.difference, 4, signed=True),
+            interval(each.paired.interval, 4, signed=True),
+            p_value(each.paired.p),
+            whole(each.studies),
         )
         for each in analysis.differences_by
-    ]  # fmt: skip
+    ]
     caption = (
         "Weighted log loss of the targets named, first minus second. With this many comparisons some are below .05 by "
         "chance: they say where to look, not what is better."
@@ -169,19 +203,31 @@ def _by(analysis: Analysis) -> Table:
 
 def _disagreements(analysis: Analysis) -> Table:
     columns = (
-        words_column("first"), words_column("second"), words_column("study"), Column("difference"),
-        words_column("target"), words_column("label"), words_column("first said"), words_column("second said"),
-    )  # fmt: skip
+        words_column("first"),
+        words_column("second"),
+        words_column("study"),
+        Column("difference"),
+        words_column("target"),
+        words_column("label"),
+        words_column("first said"),
+        words_column("second said"),
+    )
     rows = [
         (
-            text(each.first), text(each.second), study(each.study), number(each.difference, 5, signed=True),
-            text(target_words(each.target)), text(grade_words(each.grade)), probabilities(each.said_first),
+            text(each.first),
+            text(each.second),
+            study(each.study),
+            number(each.difference, 5, signed=True),
+            text(target_words(each.target)),
+            text(grade_words(each.grade)),
+            probabilities(each.said_first),
             probabilities(each.said_second),
         )
         for each in analysis.disagreements
-    ]  # fmt: skip
+    ]
     caption = (
-        "The studies that add most to each difference, with the target that differs most. Probabilities of normal/mild, "
+        "The studies that add most to each difference, with the target that differs most. Probabilities of "
+        "normal/mild, "
         "moderate, severe, with the weights 1, 2, 4 in them."
     )
     return Table(

@@ -24,7 +24,7 @@ def _notes(analysis: Analysis) -> Section:
                 (words_column("study"), words_column("reason")),
                 rows,
                 open=len(rows) <= 10,
-            )  # fmt: skip
+            )
         )
     if analysis.notes:
         columns = (
