@@ -58,7 +58,8 @@ def compare_each(
     splits: dict[SplitFolder, list[StoredJob]] = {}
     for job in jobs:
         splits.setdefault(job.files.split, []).append(job)
-    comparisons, problems = [], []
+    comparisons: list[Comparison] = []
+    problems: list[DataError | DamagedFileError] = []
     for split, members in splits.items():
         if not any(job.status == "done" for job in members):
             if left_out is not None:
@@ -74,9 +75,9 @@ def compare_each(
         comparisons.append(replace(compared, unfinished=(*compared.unfinished, *more)))
     if problems and (left_out is None or not comparisons):
         raise problems[0]
-    for error in problems:
+    for problem in problems:
         if left_out is not None:
-            left_out(str(error))
+            left_out(str(problem))
     if not comparisons:
         raise UsageError("no finished job to compare. Run one first, for example: bench run --approach prior")
     return comparisons

@@ -70,7 +70,7 @@ def blends(predicted: Predicted) -> Blends | None:
     folds = np.unique(split.fold[studies])
     fitted = weights = None
     if len(folds) > 1:
-        mixed, weights = _fitted(said, split, studies)
+        mixed, weights = blended_out_of_fold(said, split, studies)
         fitted = _score(mixed, split, studies)
     return Blends(
         labels=tuple(each.label for each in rivals),
@@ -111,7 +111,7 @@ def _same_seeds(first: Influence, second: Influence) -> PairedDifference:
     return paired_difference(first, second)
 
 
-def _fitted(said: FloatArray, split: Split, studies: Mask) -> tuple[FloatArray, FloatArray]:
+def blended_out_of_fold(said: FloatArray, split: Split, studies: Mask) -> tuple[FloatArray, FloatArray]:
     """(S, N, 25, 3) blends with weights fitted on the other folds, and the mean weights (A,)."""
     mixed = said.mean(axis=0)
     every = []

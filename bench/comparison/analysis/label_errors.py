@@ -101,7 +101,7 @@ def label_errors(predicted: Predicted) -> LabelErrors | None:
     weighted = np.mean([each.mean for each in rivals], axis=0)
     q = np.mean([unweighted(each.mean) for each in rivals], axis=0)
     grades = np.where(np.isfinite(q[..., 0]), predicted.split.grades, -1).astype(np.int8)
-    observed, expected = rule_shares(grades, weighted, q)
+    observed, expected = rule_shares(grades, weighted, unweighted(weighted))
     return LabelErrors(
         approaches=tuple(each.label for each in rivals),
         labels=int((grades >= 0).sum()),

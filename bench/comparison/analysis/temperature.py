@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from bench.comparison.analysis.predicted import CONDITION_OF, Predicted, PredictedApproach, normalised, terms_of
+from bench.comparison.analysis.predicted import CONDITION_OF, Mask, Predicted, PredictedApproach, normalised, terms_of
 from bench.comparison.influence import score_influence
+from bench.comparison.pooled import Split
 from bench.comparison.statistics import PairedDifference, paired_difference
 from bench.metric.terms import FloatArray
 from bench.targets import CONDITIONS
@@ -46,22 +47,37 @@ def temperature_scaling(predicted: Predicted) -> tuple[Scaled, ...]:
 
 def _scaled(of: PredictedApproach) -> Scaled:
     split, held_out = of.split, of.held_out
-    fitted: dict[str, list[float]] = {condition: [] for condition in CONDITIONS}
+    fitted: list[dict[str, float]] = []
     terms = []
     for said in of.probabilities:
-        scaled = said.copy()
-        for fold in of.pooled.folds:
-            inside, others = split.fold == fold, held_out & (split.fold != fold)
-            for number, condition in enumerate(CONDITIONS):
-                targets = np.equal(CONDITION_OF, number)
-                one = fit(said[others][:, targets], split.grades[others][:, targets], split.weights[others][:, targets])
-                fitted[condition].append(one)
-                scaled[np.ix_(inside, targets)] = tempered(said[np.ix_(inside, targets)], one)
-        scaled[~held_out] = 1 / 3
+        scaled, temperatures = scaled_out_of_fold(said, split, held_out)
+        fitted += temperatures
         terms.append(terms_of(split, scaled)[held_out])
     score = score_influence(terms, split.fold[held_out])
-    means = {condition: float(np.mean(values)) for condition, values in fitted.items()}
+    means = {condition: float(np.mean([each[condition] for each in fitted])) for condition in CONDITIONS}
     return Scaled(of.label, int(held_out.sum()), means, paired_difference(score, of.score(held_out)))
+
+
+def scaled_out_of_fold(said: FloatArray, split: Split, held_out: Mask) -> tuple[FloatArray, list[dict[str, float]]]:
+    """Predictions scaled by temperatures of the other folds, and these temperatures by fold and condition.
+
+    Args:
+        said: (N, 25, 3) predictions.
+        split: labels and folds.
+        held_out: (N,) the studies that are predicted; the others get 1/3.
+    """
+    scaled, fitted = said.copy(), []
+    for fold in np.unique(split.fold[held_out]):
+        inside, others = held_out & (split.fold == fold), held_out & (split.fold != fold)
+        temperatures = {}
+        for number, condition in enumerate(CONDITIONS):
+            targets = np.equal(CONDITION_OF, number)
+            one = fit(said[others][:, targets], split.grades[others][:, targets], split.weights[others][:, targets])
+            temperatures[condition] = one
+            scaled[np.ix_(inside, targets)] = tempered(said[np.ix_(inside, targets)], one)
+        fitted.append(temperatures)
+    scaled[~held_out] = 1 / 3
+    return scaled, fitted
 
 
 def tempered(said: FloatArray, temperature: float) -> FloatArray:
