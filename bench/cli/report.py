@@ -122,7 +122,9 @@ def _show(comparisons: Sequence[Comparison]) -> None:
 
 
 def _say_left_out(what: str) -> None:
-    click.echo(f"left out: {what}", err=True)
+    from bench.comparison.formatting import printable
+
+    click.echo(f"left out: {printable(what)}", err=True)
 
 
 def _jobs(roots: tuple[Path, ...]) -> tuple[list[StoredJob], list[Unreadable]]:

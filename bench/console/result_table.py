@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.comparison import ApproachResult, Comparison
-from bench.comparison.formatting import duration, location_text, megabytes, p_text
+from bench.comparison.formatting import duration, location_text, megabytes, p_text, printable
 from bench.comparison.wording import stability_text
 from bench.metric import PARTS
 
@@ -47,8 +47,8 @@ def result_table(comparison: Comparison, width: int | None = None) -> Table:
     left_out = [head.replace("\n", " ") for place, head in enumerate(heads) if place not in shown]
     remarks = [f"Left out on this narrow screen: {', '.join(left_out)}."] if left_out else []
     table = Table(
-        title=Text(_title(comparison)),
-        caption=Text("\n".join([*remarks, *_remarks(comparison)])),
+        title=Text(printable(_title(comparison))),
+        caption=Text(printable("\n".join([*remarks, *_remarks(comparison)]))),
         title_justify="left",
         caption_justify="left",
         title_style="bold",
@@ -88,8 +88,8 @@ def _title(comparison: Comparison) -> str:
 
 
 def _approach(result: ApproachResult, rank: int | None) -> list[RenderableType]:
-    label = Text(result.approach if rank is None else f"{rank}. {result.approach}", style="bold")
-    label.append("\n" + result.label.removeprefix(f"{result.approach}-"), style="not bold")
+    label = Text(printable(result.approach if rank is None else f"{rank}. {result.approach}"), style="bold")
+    label.append("\n" + printable(result.label.removeprefix(f"{result.approach}-")), style="not bold")
     if not result.complete:
         label.append(f"\n{len(result.folds)} of {result.of_folds} folds", style="not bold yellow")
     spread = result.fold_spread

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bench.comparison.formatting import duration, megabytes
+from bench.comparison.formatting import duration, megabytes, printable
 from bench.targets import SEVERITIES, TARGETS
 
 from .model import Cell, Column
@@ -39,8 +39,9 @@ def count_text(value: float | None) -> str:
 
 
 def text(words: str, *, strong: bool = False) -> Cell:
-    """A cell of words."""
-    return Cell(words, words, strong=strong)
+    """A cell of words, without control characters."""
+    plain = printable(words)
+    return Cell(plain, plain, strong=strong)
 
 
 def nothing() -> Cell:

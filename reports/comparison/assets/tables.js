@@ -42,7 +42,7 @@
     const table = document.getElementById(button.dataset.table);
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([csv(table)], { type: "text/csv;charset=utf-8" }));
-    link.download = `${button.dataset.table}.csv`;
+    link.download = button.dataset.file;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }

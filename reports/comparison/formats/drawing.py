@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from bench.comparison.formatting import printable
 from bench.files.atomic import write_bytes
 
 from ..model import Colour, Document, Figure, Panel, Series
@@ -38,15 +39,14 @@ def write_figures(documents: Sequence[Document], folder: Path) -> list[Path]:
         own = folder if len(documents) == 1 else folder / document.key
         for section in document.sections:
             for figure in section.figures:
-                for kind in FORMATS:
-                    path = own / f"{figure.key}.{kind}"
-                    write_bytes(path, drawn(figure, kind))
-                    written.append(path)
+                for kind, content in drawn(figure).items():
+                    written.append(own / f"{figure.key}.{kind}")
+                    write_bytes(written[-1], content)
     return written
 
 
-def drawn(figure: Figure, kind: str) -> bytes:
-    """A figure as the bytes of a PNG or SVG file."""
+def drawn(figure: Figure) -> dict[str, bytes]:
+    """A figure as the bytes of a PNG and an SVG file."""
     rows, columns = math.ceil(len(figure.panels) / _ACROSS), min(_ACROSS, max(1, len(figure.panels)))
     tall = max([3.2, *(0.42 * len(panel.categories) + 1.4 for panel in figure.panels)])
     wide = 7.0 if columns == 1 else 4.6 * columns
@@ -59,9 +59,14 @@ def drawn(figure: Figure, kind: str) -> bytes:
         for axes in canvas.axes[len(figure.panels) :]:
             axes.set_axis_off()
         canvas.suptitle(_plain(figure.title), fontsize=11, fontweight="bold")
-        stream = io.BytesIO()
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        canvas.savefig(stream, format=kind, dpi=150, metadata=metadata)
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")  # laid out once, saved twice
+        return {kind: _saved(canvas, kind) for kind in FORMATS}
+
+
+def _saved(canvas: Canvas, kind: str) -> bytes:
+    stream = io.BytesIO()
+    canvas.savefig(stream, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {"Software": None})
     return stream.getvalue()
 
 
@@ -142,5 +147,5 @@ def _tone(colour: Colour) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text that matplotlib does not take for mathematics."""
-    return text.replace("$", r"\$")
+    """A text that matplotlib can set and does not take for mathematics."""
+    return printable(text).replace("$", r"\$")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from bench.comparison.formatting import printable
+
 from ..model import Document, Section, Table
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
@@ -34,7 +36,7 @@ def _section(section: Section) -> Iterator[str]:
         yield from _table(table)
     for line in section.code:
         fence = "`" * (max([2, *map(len, re.findall("`+", line))]) + 1)
-        yield from (fence, line.replace("\n", " "), fence, "")
+        yield from (fence, " ".join(printable(line).split("\n")), fence, "")
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -51,9 +53,4 @@ def _table(table: Table) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """A text on one line that Markdown takes as it is."""
-    return _SPECIAL.sub(r"\\\1", " ".join(_printable(text).split()))
-
-
-def _printable(text: str) -> str:
-    """Without control characters, such as those of terminal colours."""
-    return "".join(character if character.isprintable() or character.isspace() else "\ufffd" for character in text)
+    return _SPECIAL.sub(r"\\\1", " ".join(printable(text).split()))
