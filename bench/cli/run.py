@@ -176,7 +176,7 @@ def _show_result(console: Console, prepared: Prepared, outcome: Outcome, request
 
     finished = finished_jobs(job.folder_in(request.out) for job in prepared.jobs)
     if finished:
-        console.print(result_table(compare(finished)))
+        console.print(result_table(compare(finished), console.width))
     for job, reason in outcome.skipped:
         console.print(f"skipped: {job.label}: {reason}", markup=False, highlight=False, soft_wrap=True)
     for job, reason in outcome.failed:
