@@ -35,7 +35,14 @@ TOLERANCE = 2e-3  # batches of another size may round differently
 
 
 def make_context(
-    folder: Path, volumes: Volumes, *, approach: str = "mine", seed: int = 0, threads: int = 1, device: str = "cpu"
+    folder: Path,
+    volumes: Volumes,
+    *,
+    approach: str = "mine",
+    seed: int = 0,
+    threads: int = 1,
+    device: str = "cpu",
+    all_studies: Cohort | None = None,
 ) -> JobContext:
     """A context as the harness makes it, for trying an approach in a test or a notebook.
 
@@ -46,6 +53,7 @@ def make_context(
         seed: base seed.
         threads: how many threads may be used.
         device: torch device.
+        all_studies: every study of the data set; by default none.
     """
     files = JobFolder(folder)
     files.resume.mkdir(parents=True, exist_ok=True)
@@ -57,6 +65,7 @@ def make_context(
         folder=folder,
         resume=files.resume,
         volumes=volumes,
+        all_studies=Cohort(()) if all_studies is None else all_studies.hidden(),
         identity={"job": job, "data": "test", "source": "test", "seed": seed, "approach": approach, "fold": 0},
         stages=SplitFolder(folder).stages,
         shared_work=folder / "shared",

@@ -57,6 +57,7 @@ class JobContext:
     folder: Path
     resume: Path
     volumes: Volumes
+    all_studies: Cohort
     identity: Mapping[str, Any]
     stages: Path
     shared_work: Path
