@@ -1,0 +1,90 @@
+"""Features of one slice, by scikit-image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.feature import graycomatrix, graycoprops, hog, local_binary_pattern
+from skimage.filters import sobel
+from skimage.measure import label, regionprops, shannon_entropy
+from skimage.transform import resize_local_mean
+
+from .config import FeatureConfig
+
+_ORIENTATIONS, _HOG_CELLS = 6, 4
+_LBP_NEIGHBOURS = 8
+_GREY_LEVELS, _GREY_DISTANCES, _GREY_ANGLES = 16, (1, 3), (0.0, np.pi / 2)
+_GREY_PROPERTIES = ("contrast", "homogeneity", "energy", "correlation")
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+_BRIGHT_QUANTILE = 0.85
+_EDGE = 0.05
+
+
+def blocks(config: FeatureConfig) -> dict[str, int]:
+    """How many features each kind has, in the order in which they follow each other."""
+    return {
+        "hog": _ORIENTATIONS * _HOG_CELLS**2,
+        "lbp": _LBP_NEIGHBOURS + 2,
+        "glcm": len(_GREY_PROPERTIES) * len(_GREY_DISTANCES) * len(_GREY_ANGLES),
+        "entropy": 1,
+        "edges": 2,
+        "quantiles": len(_QUANTILES),
+        "bright shape": 7,
+        "thumbnail": config.thumbnail**2,
+    }
+
+
+def slice_features(image: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
+    """(F,) features of a slice (H, W) with values in 0..1; F is the sum of `blocks`."""
+    small = resize_local_mean(image, (config.size, config.size))
+    bytes_ = np.round(255 * small).astype(np.uint8)
+    edges = sobel(small)
+    parts = [
+        hog(
+            small,
+            orientations=_ORIENTATIONS,
+            pixels_per_cell=(config.size // _HOG_CELLS,) * 2,
+            cells_per_block=(1, 1),
+            feature_vector=True,
+        )[: _ORIENTATIONS * _HOG_CELLS**2],
+        _local_patterns(bytes_),
+        _grey_levels(bytes_),
+        [shannon_entropy(bytes_)],
+        [edges.mean(), (edges > _EDGE).mean()],
+        np.quantile(small, _QUANTILES),
+        _bright_shape(small),
+        resize_local_mean(small, (config.thumbnail, config.thumbnail)).ravel(),
+    ]
+    return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
+
+
+def _local_patterns(image: NDArray[np.uint8]) -> NDArray[Any]:
+    """Shares of the uniform local binary patterns."""
+    patterns = local_binary_pattern(image, _LBP_NEIGHBOURS, 1, method="uniform").astype(np.int64)
+    return np.bincount(patterns.ravel(), minlength=_LBP_NEIGHBOURS + 2) / patterns.size
+
+
+def _grey_levels(image: NDArray[np.uint8]) -> NDArray[Any]:
+    """Haralick's properties of the co-occurrence of grey levels."""
+    coarse = (image // (256 // _GREY_LEVELS)).astype(np.uint8)
+    matrix = graycomatrix(coarse, _GREY_DISTANCES, _GREY_ANGLES, levels=_GREY_LEVELS, symmetric=True, normed=True)
+    return np.concatenate([graycoprops(matrix, name).ravel() for name in _GREY_PROPERTIES])
+
+
+def _bright_shape(image: NDArray[np.float32]) -> list[float]:
+    """The largest bright region in the middle half of the columns: on T2 the canal's fluid, on T1 fat.
+
+    Area, height, width, eccentricity, solidity, column and row of its centre, as shares; zeros without a region.
+    """
+    size = len(image)
+    middle = image[:, size // 4 : size - size // 4]
+    regions = regionprops(label(middle > np.quantile(middle, _BRIGHT_QUANTILE)))
+    if not regions:
+        return [0.0] * 7
+    largest = max(regions, key=lambda region: region.area)
+    top, left, bottom, right = largest.bbox
+    row, column = largest.centroid
+    shares = [largest.area / middle.size, (bottom - top) / size, (right - left) / size]
+    return [*shares, largest.eccentricity, largest.solidity, column / middle.shape[1], row / size]
