@@ -20,10 +20,17 @@ class FeatureConfig(Config):
 
 
 class ForestConfig(Config):
-    """The random forest."""
+    """The random forest.
 
-    trees: int = Field(default=150, ge=1)
-    min_samples_leaf: int = Field(default=2, ge=1)
+    Attributes:
+        trees: how many.
+        min_samples_leaf: slices in a leaf.
+        sample_share: of the slices that each tree learns from.
+    """
+
+    trees: int = Field(default=80, ge=1)
+    min_samples_leaf: int = Field(default=4, ge=1)
+    sample_share: float = Field(default=0.5, gt=0, le=1)
 
 
 class SupportVectorConfig(Config):
@@ -41,7 +48,7 @@ class SupportVectorConfig(Config):
 
 
 class PerceptronConfig(Config):
-    """The multilayer perceptron."""
+    """The multilayer perceptron; it learns for all its epochs, converged or not."""
 
     hidden: tuple[int, ...] = (32,)
     components: int = Field(default=40, ge=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.neural_network import MLPClassifier
@@ -100,7 +102,9 @@ def fit_member(
     classifier = CalibratedClassifierCV(
         _untrained(name, len(marked), matrix.shape[1], config, seed), method="sigmoid", cv=splits, ensemble=False
     )
-    return SklearnMember(classifier.fit(matrix, marked))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is chosen
+        return SklearnMember(classifier.fit(matrix, marked))
 
 
 def balanced_rows(marked: NDArray[np.bool_], most: int, seed: int) -> NDArray[np.int64]:
@@ -131,6 +135,7 @@ def _untrained(name: str, slices: int, features: int, config: SelectionConfig, s
         return RandomForestClassifier(
             config.forest.trees,
             min_samples_leaf=config.forest.min_samples_leaf,
+            max_samples=config.forest.sample_share,
             class_weight="balanced_subsample",
             random_state=seed,
         )

@@ -76,15 +76,16 @@ def _grey_levels(image: NDArray[np.uint8]) -> NDArray[Any]:
 def _bright_shape(image: NDArray[np.float32]) -> list[float]:
     """The largest bright region in the middle half of the columns: on T2 the canal's fluid, on T1 fat.
 
-    Area, height, width, eccentricity, solidity, column and row of its centre, as shares; zeros without a region.
+    Area, height, width, eccentricity, filled share of its box, column and row of its centre; zeros without a region.
     """
     size = len(image)
     middle = image[:, size // 4 : size - size // 4]
-    regions = regionprops(label(middle > np.quantile(middle, _BRIGHT_QUANTILE)))
-    if not regions:
+    regions = label(middle > np.quantile(middle, _BRIGHT_QUANTILE))
+    areas = np.bincount(regions.ravel())[1:]
+    if not len(areas):
         return [0.0] * 7
-    largest = max(regions, key=lambda region: region.area)
+    largest = regionprops((regions == 1 + int(np.argmax(areas))).astype(np.uint8))[0]
     top, left, bottom, right = largest.bbox
     row, column = largest.centroid
     shares = [largest.area / middle.size, (bottom - top) / size, (right - left) / size]
-    return [*shares, largest.eccentricity, largest.solidity, column / middle.shape[1], row / size]
+    return [*shares, largest.eccentricity, largest.extent, column / middle.shape[1], row / size]
