@@ -78,14 +78,15 @@ class KeypointConfig(Config):
     Attributes:
         inner_folds: into how many parts the training studies are split. A localiser is trained on all but one; its
             errors are measured on that one, and there it locates what annotators did not mark.
-        splits: how many of these splits are used; together they are the ensemble that predicts.
+        splits: how many of these splits are used; together they are the ensemble that predicts. 0: none is trained, and only
+            the region of axial slices is measured.
         mirror: slices of left foramina are shown in reverse, to look like right ones.
         frames, network, augmentation, schedule: see there.
         curriculum: None: all studies from the start.
     """
 
     inner_folds: int = Field(default=5, ge=2)
-    splits: int = Field(default=5, ge=1)
+    splits: int = Field(default=5, ge=0)
     mirror: bool = False
     frames: FrameConfig = FrameConfig()
     network: LocatorNetwork

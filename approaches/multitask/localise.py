@@ -57,6 +57,6 @@ def find_points(
             shares = np.mean(outputs, axis=0)  # (n, P, 2)
             for place, matrix, points in zip(chosen, matrices, shares, strict=True):
                 if requests[place].flip and kind == AXIAL_T2:
-                    points = points[::-1]  # noqa: PLW2901
+                    points = points[::-1]
                 found[place] = relative_to_pixels(matrix, points)
     return found

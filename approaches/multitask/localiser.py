@@ -113,7 +113,11 @@ class Localiser:
         for (row, asked, own), pixels in zip(shown, located, strict=True):
             for place, (target, pixel) in enumerate(zip(VIEWS[asked.view].targets, pixels, strict=True)):
                 choice = own[min(place, len(own) - 1)]
-                if self.statistics.trained[target] and choice is not None and choice.series_id == asked.series.series_id:
+                if (
+                    self.statistics.trained[target]
+                    and choice is not None
+                    and choice.series_id == asked.series.series_id
+                ):
                     keypoints.set(row, target, asked.series.series_id, choice.index, pixel)
 
     def _note_missing(self, study: Study, note: Note) -> None:

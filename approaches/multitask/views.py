@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,8 +100,3 @@ def trained_targets(keypoints: Keypoints) -> NDArray[np.bool_]:
         recesses = list(indices("subarticular", side))
         known[recesses] = known[recesses].any()
     return known
-
-
-def levels_of(targets: Sequence[int]) -> NDArray[np.int64]:
-    """The levels (0 to 4) of some targets."""
-    return np.asarray(targets) % len(LEVELS)

@@ -95,8 +95,15 @@ class CropReader:
         self.kept = Reduced(keep_mb)
         self._windows: dict[int, NDArray[np.float32]] = {}
 
-    def read(self, crops: Crops) -> Tensor:
-        """Images (B, S, H, W) on the reader's device; zeros where a crop leaves its image."""
+    def read(self, crops: Crops, shift: Tensor | None = None) -> Tensor:
+        """Images (B, S, H, W) on the reader's device; zeros where a crop leaves its image.
+
+        Args:
+            crops: what to read.
+            shift: (B, 2) source pixels by which the crops are moved further, with a gradient: sampling is bilinear, so
+                what is made of a crop can be differentiated by its place. Meant for shifts whose value is about zero:
+                what lies beyond the crop's own block by more than a pixel of the output is not read.
+        """
         count, depth = crops.slices.shape
         if not count:
             return torch.zeros(0, depth, *self.size, device=self.device)
@@ -106,6 +113,8 @@ class CropReader:
         pixels = pixels.sub_(low).div_((high - low).clamp_(min=1e-6)).clamp_(0, 1)
         maps = _block_maps(crops.matrices, origins, factors, blocks.shape[-2:])
         theta = torch.from_numpy(maps.astype(np.float32)).to(self.device)
+        if shift is not None:
+            theta = theta + _as_theta(shift, factors, blocks.shape[-2:])
         grid = _grid(theta, self.size)
         return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
@@ -193,6 +202,12 @@ def averaged(block: np.ndarray, factor: NDArray[np.int64]) -> np.ndarray:
         block = np.pad(block, ((0, 0), (0, bottom), (0, right)), mode="edge")
     depth, height, width = block.shape
     return block.reshape(depth, height // y, y, width // x, x).mean(axis=(2, 4), dtype=np.float32)
+
+
+def _as_theta(shift: Tensor, factors: NDArray, extent: tuple[int, ...]) -> Tensor:
+    """(B, 2, 3) what shifts (B, 2) in source pixels add to the maps of blocks, see `_block_maps`."""
+    size = torch.from_numpy(factors * np.array([extent[1], extent[0]])).to(shift)
+    return F.pad((2 * shift / size)[:, :, None], (2, 0))
 
 
 def _grid(maps: Tensor, size: tuple[int, int]) -> Tensor:
