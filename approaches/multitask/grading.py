@@ -55,14 +55,12 @@ def grade(
 
 def _weights(logits: Tensor, images: dict[str, Tensor]) -> dict[str, NDArray[np.float64]]:
     """By stream (n, 3) the weight of each slice."""
-    used = {name: one for name, one in images.items() if len(one)}
-    gradients: dict[str, Tensor] = {}
+    used = [one for one in images.values() if len(one)]
     if used and logits.requires_grad:
-        found = torch.autograd.grad(logits.max(dim=2).values.sum(), list(used.values()), allow_unused=True)
-        gradients = {name: one for name, one in zip(used, found, strict=True) if one is not None}
+        logits.max(dim=2).values.sum().backward(inputs=used)
     weights = {}
     for name, one in images.items():
-        product = (one.detach() * gradients[name]).abs() if name in gradients else torch.ones_like(one)
+        product = torch.ones_like(one) if one.grad is None else (one.detach() * one.grad).abs()
         weights[name] = product.sum(dim=(2, 3)).double().cpu().numpy()
     return weights
 
