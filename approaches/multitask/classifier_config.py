@@ -74,7 +74,7 @@ class ClassifierConfig(Config):
         heads: ``target``: a head per condition, level and side (25), as in the write-up. ``side``: both sides share one
             (15). ``condition``: levels share them too (3); then ``level_bias`` tells levels apart.
         hidden, dropout: of a head: sizes of its hidden layers.
-        mirror: crops of the left side are shown like those of the right: axial ones flipped, sagittal slices in reverse.
+        mirror: crops of the left side are shown like those of the right: axial ones flipped, sagittal slices reversed.
         level_bias: logits have a learned bias per condition and level, which starts at the class prior.
         axial_context: canal and foramina are graded from axial crops of their level too, which the write-up lacks.
         loss: what counts alike: ``target``, the 25 outputs, as in the write-up; ``condition``, as in the metric.

@@ -26,7 +26,7 @@ class MultitaskConfig(Config):
         training: ``staged``: localisers are trained on inner splits in a stage that other jobs may share, then the
             classifier at annotators' points moved by the localisers' errors on inner hold-outs. ``one_loop``: one model
             learns both from the same batches, as in the write-up.
-        joint_gradient: with ``one_loop``: the loss of the grades also trains the localiser, through the places of crops.
+        joint_gradient: with ``one_loop``: the loss of the grades trains the localiser too, through the places of crops.
         defects: of the published code that are put back.
     """
 

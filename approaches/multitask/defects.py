@@ -1,4 +1,4 @@
-"""Defects of the published code that change results, to be put back one by one: off unless an ablation asks for them."""
+"""Defects of the published code that change results, to be put back one by one."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Defects(Config):
             recesses level by level, right before left.
         wrong_image: crop j of a kind is cut from image j modulo the number of images: foramina alternate between the
             right and left image, recesses take another level's slice.
-        stale_validation: validation crops are cut at the points of the last training batch. It changes the choice of the
-            best epoch alone, so it needs validation.
+        stale_validation: validation crops are cut at the points of the last training batch. It changes the choice of
+            the best epoch alone, so it needs validation.
     """
 
     sides_by_instance: bool = False

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from bench.approach import Context
 from bench.data.cohort import Cohort
 from bench.data.keypoints import Keypoints, read_keypoints
+from bench.data.levels import level_positions
+from bench.imaging.study import Study
 
 from .config import MultitaskConfig
 from .crop_reader import Errors, StudyCropReader
@@ -18,13 +20,14 @@ from .files import KEYPOINTS, SELECTION, SUPERRES, Parts, make_parts
 from .frames import Frames
 from .grading_training import GradingTask, train_grading
 from .keypoint_stage import lacking_rows, silent, train_keypoints
-from .localiser import Localiser
+from .localiser import Localiser, frame_slice
 from .locator import Locator
 from .model import MultitaskNet
-from .selection import train_selection
+from .selection import Selector, train_selection
 from .slice_errors import slice_errors
 from .superres import TRAINED
 from .superres_stage import make_upscaler, train_superres
+from .views import AXIAL_VIEWS, VIEWS, MarkedView
 
 
 def fit_parts(train: Cohort, context: Context, config: MultitaskConfig) -> tuple[Parts, MultitaskNet]:
@@ -32,8 +35,8 @@ def fit_parts(train: Cohort, context: Context, config: MultitaskConfig) -> tuple
     if config.superres.upscaler != TRAINED:
         make_upscaler(config.superres, None)  # weights that cannot be used are told before any training
     folders = {SELECTION: context.stage(SELECTION, config.selection, train, train_selection)}
-    bare = config.keypoints if config.needs_errors else config.keypoints.model_copy(update={"splits": 0})
-    folders[KEYPOINTS] = context.stage(KEYPOINTS, bare, train, train_keypoints)
+    keypoints = config.keypoints if config.needs_errors else config.keypoints.model_copy(update={"splits": 0})
+    folders[KEYPOINTS] = context.stage(KEYPOINTS, keypoints, train, train_keypoints)
     if config.superres.upscaler == TRAINED:
         folders[SUPERRES] = context.stage(SUPERRES, config.superres.network, train, train_superres)
     parts = make_parts(folders, config)
@@ -52,12 +55,15 @@ def grading_task(train: Cohort, context: Context, config: MultitaskConfig, parts
     points = read_keypoints(train, context.note)
     if parts.locators:
         points = complete(points, train, context, config, parts)
+    unmarked = {} if config.training == "staged" else unmarked_views(points, train.studies, parts.selector, context)
     points = misread(train.studies, points, defects)
     points = miscropped(train.studies, points, defects, frames)
     errors = Errors(parts.statistics.errors_mm, slice_errors(parts.selector))
     reader = StudyCropReader(train.studies, config.classifier, context, errors=errors, sources=crop_sources(defects))
     rows, validation = _held_out(train, context, config)
-    return GradingTask(train.studies, points, train.grades, rows, validation, reader, parts.upscaler, frames, defects)
+    return GradingTask(
+        train.studies, points, train.grades, rows, validation, reader, parts.upscaler, frames, defects, unmarked
+    )
 
 
 def complete(points: Keypoints, train: Cohort, context: Context, config: MultitaskConfig, parts: Parts) -> Keypoints:
@@ -82,6 +88,25 @@ def complete(points: Keypoints, train: Cohort, context: Context, config: Multita
             found.series[row], found.slices[row] = located.series[place], located.slices[place]
             found.pixels[row] = located.pixels[place]
     return points.completed_by(found)
+
+
+def unmarked_views(
+    points: Keypoints, studies: Sequence[Study], selector: Selector, context: Context
+) -> dict[int, list[MarkedView]]:
+    """By row, the images without any point, on selected slices: in one loop their points are found as it learns."""
+    rows = [int(row) for row in lacking_rows(points, studies)]
+    some = [studies[row] for row in rows]
+    here = Keypoints(points.series[rows], points.slices[rows], points.pixels[rows])
+    axial = selector.axial(some, level_positions(some, here), context)
+    found: dict[int, list[MarkedView]] = {}
+    for row, study, *choices in zip(rows, some, selector.sagittal(some, context), axial, strict=True):
+        for index, view in enumerate(VIEWS):
+            shown = frame_slice(study, [choices[index in AXIAL_VIEWS].get(slot) for slot in view.slots])
+            if shown is not None and not points.known[row, list(view.targets)].any():
+                series, middle = shown
+                nothing = np.full((len(view.targets), 2), np.nan)
+                found.setdefault(row, []).append(MarkedView(index, series, np.array([middle]), nothing))
+    return found
 
 
 def _held_out(train: Cohort, context: Context, config: MultitaskConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

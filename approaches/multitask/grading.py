@@ -15,9 +15,9 @@ from bench.training.placement import on_device
 from bench.training.precision import autocast
 
 from .crop_reader import NEIGHBOURS, StudyCropReader, StudyCrops
-from .grading_training import enlarged
 from .model import MultitaskNet
 from .superres import Upscaler
+from .validation import enlarged
 
 
 def grade(

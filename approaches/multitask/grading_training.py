@@ -16,11 +16,12 @@ from bench.imaging.study import Study
 from bench.targets import MISSING
 from bench.training.loop import Objective, train_objectives
 from bench.training.losses import study_loss
+from bench.training.schedule import OptimizerConfig
 
 from .classifier import Classifier
 from .classifier_config import ClassifierConfig
-from .crop_reader import StudyCropReader, StudyCrops
-from .defects import Defects, stale_points
+from .crop_reader import StudyCropReader
+from .defects import Defects
 from .frames import Frames
 from .grading_data import GradeBatch, GradeBatches
 from .keypoint_config import KeypointConfig
@@ -30,6 +31,8 @@ from .locator import Locator
 from .model import CLASSIFIER, LOCATOR, MultitaskNet
 from .one_loop import found_keypoints, keypoint_objective, point_shifts
 from .superres import Upscaler
+from .validation import enlarged, validation, visible_grades
+from .views import MarkedView
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +47,7 @@ class GradingTask:
         upscaler: enlarges them.
         frames: crops of the localiser's images.
         defects: of the published code that are put back.
+        unmarked: in one loop, by row the images without annotators' points that the localiser is shown.
     """
 
     studies: Sequence[Study]
@@ -55,6 +59,7 @@ class GradingTask:
     upscaler: Upscaler
     frames: Frames
     defects: Defects
+    unmarked: Mapping[int, Sequence[MarkedView]]
 
     @property
     def config(self) -> ClassifierConfig:
@@ -82,10 +87,7 @@ def train_grading(
     classifier = Classifier(task.config)
     classifier.start(task.grades[task.rows])
     model = MultitaskNet(classifier, None if keypoints is None else Locator(keypoints.network))
-    frames = None
-    if keypoints is not None:
-        seed = context.seed("multitask frames")
-        frames = KeypointBatches(task.studies, task.keypoints, task.frames, keypoints, context, seed)
+    frames = None if keypoints is None else _frames(task, keypoints, context)
     batches = GradeBatches(
         task.reader, task.keypoints, task.grades, task.rows, context.seed("multitask data"), frames=frames
     )
@@ -97,15 +99,21 @@ def train_grading(
     trained = train_objectives(
         model,
         batches,
-        objectives(task, upscaler, joint=joint_gradient, both=keypoints is not None),
+        objectives(task, upscaler, keypoints, joint=joint_gradient),
         task.config.schedule,
         context,
         stage="multitask",
-        validate=_validation(task, batches, upscaler) if len(task.validation) else None,
+        validate=validation(task, batches, upscaler, context) if len(task.validation) else None,
         before_epoch=_before_epoch(task.config, batches, classifier, model, keypoints),
     )
     assert isinstance(trained, MultitaskNet)
     return trained.cpu()
+
+
+def _frames(task: GradingTask, keypoints: KeypointConfig, context: Context) -> KeypointBatches:
+    """The localiser's images of all studies, for one loop."""
+    seed = context.seed("multitask frames")
+    return KeypointBatches(task.studies, task.keypoints, task.frames, keypoints, context, seed, unmarked=task.unmarked)
 
 
 def usable(task: GradingTask) -> bool:
@@ -114,42 +122,36 @@ def usable(task: GradingTask) -> bool:
     return bool((known & (task.grades[task.rows] != MISSING)).any())
 
 
-def objectives(task: GradingTask, upscaler: Upscaler, *, joint: bool, both: bool) -> list[Objective]:
+def objectives(
+    task: GradingTask, upscaler: Upscaler, keypoints: KeypointConfig | None, *, joint: bool
+) -> list[Objective]:
     """The losses of the loop: that of the grades, and in one loop that of the keypoints before it."""
 
     def grades(model: nn.Module, batch: GradeBatch) -> dict[str, Tensor]:
         assert isinstance(model, MultitaskNet)
         crops = batch.crops
         if crops is None:
-            points = found_keypoints(batch, task.keypoints, task.defects)
+            points = found_keypoints(batch, task.keypoints)
             shift = point_shifts(batch, task.reader) if joint else None
             crops = task.reader.read(batch.rows, points, batch.random, batch.mirrored, shift)
         logits = model(enlarged(crops, upscaler, model.classifier), crops.present)
         return {"loss": study_loss(logits, visible_grades(batch.grades, crops), average=task.config.loss)}
 
-    if not both:
+    if keypoints is None:
         return [Objective("", grades)]
     keypoint_loss = keypoint_objective()
     if not joint:
-        return [Objective("keypoints", keypoint_loss, (LOCATOR,)), Objective("grades", grades, (CLASSIFIER,))]
+        rates = OptimizerConfig.model_validate(
+            {name: getattr(keypoints.schedule, name) for name in OptimizerConfig.model_fields}
+        )
+        first = Objective("keypoints", keypoint_loss, (LOCATOR,), rates)
+        return [first, Objective("grades", grades, (CLASSIFIER,))]
 
     def summed(model: nn.Module, batch: GradeBatch) -> dict[str, Tensor]:
         points, graded = keypoint_loss(model, batch), grades(model, batch)
         return {"loss": points["loss"] + graded["loss"], "keypoints": points["loss"], "grades": graded["loss"]}
 
     return [Objective("both", summed)]
-
-
-def visible_grades(grades: Tensor, crops: StudyCrops) -> Tensor:
-    """Grades (B, 25) without those of targets that have no crop: a missing image teaches nothing."""
-    own = torch.from_numpy(crops.own).to(grades.device)
-    return grades.masked_fill(~own, MISSING)
-
-
-def enlarged(crops: StudyCrops, upscaler: Upscaler, classifier: Classifier) -> dict[str, Tensor]:
-    """The crops at the classifier's present size, by super-resolution where that is larger than they are."""
-    size = int(classifier.size)
-    return {name: upscaler(images, (size, size)) for name, images in crops.images.items()}
 
 
 def _before_epoch(
@@ -175,26 +177,3 @@ def _before_epoch(
             batches.epochs.rows = batches.all_rows if everyone or not len(chosen) else chosen
 
     return before
-
-
-def _validation(
-    task: GradingTask, batches: GradeBatches, upscaler: Upscaler
-) -> Callable[[nn.Module], Mapping[str, float]]:
-    """Losses on the held-out studies at their own points: ``loss`` as in training, ``label`` over all labels alike."""
-    grades = torch.from_numpy(task.grades.astype(np.int64))
-
-    def validate(model: nn.Module) -> dict[str, float]:
-        assert isinstance(model, MultitaskNet)
-        keypoints = task.keypoints
-        if task.defects.stale_validation:
-            keypoints = stale_points(task.studies, keypoints, task.validation, batches.last_rows, task.frames)
-        logits, known = [], []
-        for rows in np.array_split(task.validation, -(-len(task.validation) // task.config.schedule.batch_size)):
-            crops = task.reader.read(rows, keypoints)
-            logits.append(model(enlarged(crops, upscaler, model.classifier), crops.present))
-            known.append(visible_grades(grades[rows].to(task.reader.device), crops))
-        every, labels = torch.cat(logits), torch.cat(known)
-        losses = {"loss": task.config.loss, "label": "label"}
-        return {name: float(study_loss(every, labels, average=how)) for name, how in losses.items()}  # type: ignore[arg-type]
-
-    return validate

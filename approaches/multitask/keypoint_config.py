@@ -25,8 +25,8 @@ class LocatorNetwork(Config):
     Attributes:
         backbone, pretrained: timm name; false, true, or the path of a weights file.
         sharing: which images share a backbone.
-        head: ``mlp`` (regression from pooled features, as in the write-up) or ``heatmap`` (mean position under a softmax
-            over a map; needs far fewer examples).
+        head: ``mlp`` (regression from pooled features, as in the write-up) or ``heatmap`` (mean position under a
+            softmax over a map; needs far fewer examples).
         hidden, dropout: of ``mlp``: sizes of its hidden layers.
         map_loss: of ``heatmap``: weight of the map's cross entropy beside the distance.
         sagittal_size, axial_size: (H, W) of a frame.
@@ -47,8 +47,8 @@ class Curriculum(Config):
     """From completely annotated studies to all.
 
     Attributes:
-        all_below: once the training loss of the keypoints has been below this (squared pixels, mean per coordinate), all
-            studies are trained on.
+        all_below: once the training loss of the keypoints has been below this (squared pixels, mean per coordinate),
+            all studies are trained on.
         freeze_below: once it has been below this, the keypoint heads are frozen; None: never.
     """
 
@@ -78,8 +78,8 @@ class KeypointConfig(Config):
     Attributes:
         inner_folds: into how many parts the training studies are split. A localiser is trained on all but one; its
             errors are measured on that one, and there it locates what annotators did not mark.
-        splits: how many of these splits are used; together they are the ensemble that predicts. 0: none is trained, and only
-            the region of axial slices is measured.
+        splits: how many of these splits are used; together they are the ensemble that predicts. 0: none is trained,
+            and only the region of axial slices is measured.
         mirror: slices of left foramina are shown in reverse, to look like right ones.
         frames, network, augmentation, schedule: see there.
         curriculum: None: all studies from the start.

@@ -6,7 +6,7 @@ with a mask of which of the eight a study has. README.md says what nested tensor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +88,9 @@ class FrameReader:
 
 
 class KeypointBatches:
-    """Batches of studies for the localiser; studies without any point are left out.
+    """Batches of studies for the localiser; studies without any image are left out.
+
+    ``unmarked``: by row, images without points, to be located as others are.
 
     Attributes:
         epochs: the rows that are drawn from; a curriculum replaces `Epochs.rows`.
@@ -102,10 +104,14 @@ class KeypointBatches:
         config: KeypointConfig,
         context: Context,
         seed: int,
+        *,
+        unmarked: Mapping[int, Sequence[MarkedView]] | None = None,
     ) -> None:
         self.config = config
         self.reader = FrameReader(config, frames, context)
         self.marked = [marked_views(study, keypoints, row) for row, study in enumerate(studies)]
+        for row, views in (unmarked or {}).items():
+            self.marked[row] = [*self.marked[row], *views]
         self.all_rows: Rows = np.flatnonzero([bool(views) for views in self.marked])
         complete = np.array([_complete(views) for views in self.marked], dtype=bool)
         self.complete_rows: Rows = np.flatnonzero(complete)

@@ -40,8 +40,8 @@ class KeypointStatistics:
     Attributes:
         axial: the region of axial slices that is shown.
         trained: (25,) targets that can be located.
-        errors_mm: by kind (n, 2) how far points were located from the annotators' on held-out studies, along the image's
-            x and y as it is shown. Without any held-out point none.
+        errors_mm: by kind (n, 2) how far points were located from the annotators' on held-out studies, along the
+            image's x and y as it is shown. Without any held-out point none.
         held_out: ids of the studies that each split left out.
     """
 

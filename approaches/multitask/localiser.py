@@ -105,7 +105,7 @@ class Localiser:
         for row, (study, choices) in enumerate(zip(studies, slices, strict=True)):
             for view in views:
                 own = [choices.get(slot) for slot in VIEWS[view].slots]
-                found = _frame_slice(study, own)
+                found = frame_slice(study, own)
                 if found is not None:
                     series, index = found
                     shown.append((row, request(view, series, index, mirror=self.config.mirror), own))
@@ -113,12 +113,9 @@ class Localiser:
         for (row, asked, own), pixels in zip(shown, located, strict=True):
             for place, (target, pixel) in enumerate(zip(VIEWS[asked.view].targets, pixels, strict=True)):
                 choice = own[min(place, len(own) - 1)]
-                if (
-                    self.statistics.trained[target]
-                    and choice is not None
-                    and choice.series_id == asked.series.series_id
-                ):
-                    keypoints.set(row, target, asked.series.series_id, choice.index, pixel)
+                series_id = asked.series.series_id
+                if self.statistics.trained[target] and choice is not None and choice.series_id == series_id:
+                    keypoints.set(row, target, series_id, choice.index, pixel)
 
     def _note_missing(self, study: Study, note: Note) -> None:
         for kind, part in _PARTS.items():
@@ -129,7 +126,7 @@ class Localiser:
             note(study.study_id, f"no training study has a point of {', '.join(names)}: not located, class prior")
 
 
-def _frame_slice(study: Study, choices: Sequence[SliceChoice | None]) -> tuple[Series, int] | None:
+def frame_slice(study: Study, choices: Sequence[SliceChoice | None]) -> tuple[Series, int] | None:
     """The slice that a view's localiser is shown: of the series with most choices, their median."""
     there = [choice for choice in choices if choice is not None]
     if not there:

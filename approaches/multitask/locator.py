@@ -104,8 +104,8 @@ class Locator(nn.Module):
         """The loss towards true points (B, P, 2), NaN where unknown, and the predicted points with their gradient.
 
         ``heatmap``: L1 as a share of the image, and the map's cross entropy. ``mlp``: squared pixels, as in the
-        write-up. The mean over all known coordinates of all kinds; 0 where there is none. ``distance`` is the mean error
-        in pixels.
+        write-up. The mean over all known coordinates of all kinds; 0 where there is none. ``distance`` is the mean
+        error in pixels.
         """
         predicted: dict[str, Tensor] = {}
         maps: list[Tensor] = []
@@ -118,7 +118,7 @@ class Locator(nn.Module):
             else:
                 predicted[kind] = head(features)
         if not predicted:
-            zero = sum(parameter.sum() for parameter in self.heads.parameters()) * 0.0
+            zero = torch.stack([parameter.sum() for parameter in self.heads.parameters()]).sum() * 0
             return {"loss": zero, "distance": zero}, predicted
         known = {kind: points[kind] for kind in predicted}
         found, true = (self._joined(shares, pixels=True) for shares in (predicted, known))

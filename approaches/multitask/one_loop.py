@@ -12,7 +12,6 @@ from bench.data.keypoints import Keypoints
 from bench.training.windows import relative_to_pixels
 
 from .crop_reader import StudyCropReader
-from .defects import Defects
 from .grading_data import GradeBatch
 from .model import MultitaskNet
 from .streams import ALL
@@ -32,7 +31,7 @@ def keypoint_objective() -> Callable[[nn.Module, GradeBatch], dict[str, Tensor]]
     return loss
 
 
-def found_keypoints(batch: GradeBatch, keypoints: Keypoints, defects: Defects) -> Keypoints:
+def found_keypoints(batch: GradeBatch, keypoints: Keypoints) -> Keypoints:
     """The points of all studies, and in the batch's where one is missing what the localiser found in this step."""
     located = Keypoints.none(len(keypoints.series))
     frames = batch.frames

@@ -31,8 +31,8 @@ class SuperresConfig(Config):
     """How a crop is enlarged where the classifier's size is larger than the crop's.
 
     Attributes:
-        upscaler: ``bicubic``; ``trained``, a small pixel-shuffle network learnt from the training studies' own slices; or
-            the path of a local weights file (.safetensors, or .pth that torch loads with weights only) of any
+        upscaler: ``bicubic``; ``trained``, a small pixel-shuffle network learnt from the training studies' own slices;
+            or the path of a local weights file (.safetensors, or .pth that torch loads with weights only) of any
             architecture that spandrel knows.
         network: of ``trained``.
     """
