@@ -16,7 +16,7 @@ from bench.training.class_prior import start_level_bias
 from bench.training.precision import float32
 
 from .classifier_config import ClassifierConfig
-from .locator import CHANNELS, encoder_key, hidden_layers
+from .locator import CHANNELS, encoded_by, encoder_key, hidden_layers
 from .streams import condition_streams, used_streams
 
 
@@ -147,7 +147,7 @@ class Classifier(nn.Module):
                 groups.setdefault(encoder_key(stream.kind, self.config.sharing), []).append(stream.name)
         for key, names in groups.items():
             joined = torch.cat([images[name] for name in names]).contiguous(memory_format=torch.channels_last)
-            encoded = self.encoders[key](joined).float()  # (n of all streams, F)
+            encoded = encoded_by(self.encoders[key], joined).float()  # (n of all streams, F)
             features |= dict(zip(names, encoded.split([len(images[name]) for name in names]), strict=True))
         return features
 

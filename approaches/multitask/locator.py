@@ -50,6 +50,15 @@ class MlpHead(nn.Module):
             return self.last(self.layers(features.float())).reshape(len(features), -1, 2) + 0.5
 
 
+def encoded_by(backbone: nn.Module, images: Tensor) -> Any:
+    """What a backbone makes of images (B, C, H, W). A single one is shown twice in training: batch norms need two values
+    per channel, and the last map of a small image is one pixel."""
+    if not backbone.training or len(images) > 1:
+        return backbone(images)
+    encoded = backbone(images.repeat(2, 1, 1, 1))
+    return [one[:1] for one in encoded] if isinstance(encoded, list) else encoded[:1]
+
+
 def hidden_layers(features: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
     """Linear layers, each with batch norm, ReLU and dropout."""
     layers: list[nn.Module] = []
@@ -149,7 +158,7 @@ class Locator(nn.Module):
                 groups.setdefault((encoder_key(kind, self.config.sharing), one.shape[1:]), []).append(kind)
         for (key, _), kinds in groups.items():
             joined = torch.cat([images[kind] for kind in kinds]).contiguous(memory_format=torch.channels_last)
-            encoded = self.encoders[key](joined)
+            encoded = encoded_by(self.encoders[key], joined)
             sizes = [len(images[kind]) for kind in kinds]
             if isinstance(encoded, list):
                 parts = zip(*(one.split(sizes) for one in encoded), strict=True)
