@@ -136,7 +136,8 @@ class StudyCropReader:
         if random is not None and self.errors is not None:
             slices = self._moved_slices(slices, stream.kind, random)
             offsets = self._point_errors(len(chosen), stream.kind, random)
-            pixels += [shift / one.spacings[0] * axis_signs(one, 0) for one, shift in zip(series, offsets, strict=True)]
+            for place, one in enumerate(series):
+                pixels[place] += offsets[place] / one.spacings[0] * axis_signs(one, 0)
         slices = np.clip(slices, 0, [len(one) - 1 for one in series]) if len(series) else slices
         left = where.left[there]
         # A left crop is turned to look like a right one; a mirrored study turns both.

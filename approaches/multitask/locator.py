@@ -51,8 +51,11 @@ class MlpHead(nn.Module):
 
 
 def encoded_by(backbone: nn.Module, images: Tensor) -> Any:
-    """What a backbone makes of images (B, C, H, W). A single one is shown twice in training: batch norms need two values
-    per channel, and the last map of a small image is one pixel."""
+    """What a backbone makes of images (B, C, H, W).
+
+    A single one is shown twice in training: batch norms need two values per channel, and the last map of a small image
+    is one pixel.
+    """
     if not backbone.training or len(images) > 1:
         return backbone(images)
     encoded = backbone(images.repeat(2, 1, 1, 1))

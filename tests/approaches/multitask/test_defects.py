@@ -100,7 +100,7 @@ def test_stale_points_are_the_last_batch_s_on_the_validation_studies_own_images(
 
 
 def test_stale_validation_needs_validation(resolved) -> None:
-    with pytest.raises(UsageError, match="needs classifier.validation_folds"):
+    with pytest.raises(UsageError, match=r"needs classifier\.validation_folds"):
         resolved("defects.stale_validation=true")
 
 
