@@ -53,9 +53,10 @@ def grading_task(train: Cohort, context: Context, config: MultitaskConfig, parts
     defects = config.defects
     frames = Frames(config.keypoints.frames, parts.statistics.axial, context.volumes)
     points = read_keypoints(train, context.note)
-    if parts.locators:
+    staged = config.training == "staged"
+    if staged:
         points = complete(points, train, context, config, parts)
-    unmarked = {} if config.training == "staged" else unmarked_views(points, train.studies, parts.selector, context)
+    unmarked = {} if staged else unmarked_views(points, train.studies, parts.selector, context)
     points = misread(train.studies, points, defects)
     points = miscropped(train.studies, points, defects, frames)
     errors = Errors(parts.statistics.errors_mm, slice_errors(parts.selector))

@@ -27,7 +27,7 @@ class LocatorNetwork(Config):
         sharing: which images share a backbone.
         head: ``mlp`` (regression from pooled features, as in the write-up) or ``heatmap`` (mean position under a
             softmax over a map; needs far fewer examples).
-        hidden, dropout: of ``mlp``: sizes of its hidden layers.
+        hidden, axial_hidden, dropout: of ``mlp``: sizes of its hidden layers, on sagittal and on axial images.
         map_loss: of ``heatmap``: weight of the map's cross entropy beside the distance.
         sagittal_size, axial_size: (H, W) of a frame.
     """
@@ -37,6 +37,7 @@ class LocatorNetwork(Config):
     sharing: Sharing = "plane"
     head: Literal["mlp", "heatmap"] = "mlp"
     hidden: tuple[int, ...] = (1024, 512, 256)
+    axial_hidden: tuple[int, ...] = (1024, 512)
     dropout: float = Field(default=0.3, ge=0, lt=1)
     map_loss: float = Field(default=0.0, ge=0)
     sagittal_size: Size = (490, 275)

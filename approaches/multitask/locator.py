@@ -97,10 +97,11 @@ class Locator(nn.Module):
         for kind, name in KEYS.items():
             backbone = self.encoders[encoder_key(kind, config.sharing)]
             points = POINTS_PER_VIEW[kind]
+            hidden = config.axial_hidden if kind == AXIAL_T2 else config.hidden
             heads[name] = (
                 HeatmapHead(feature_maps(backbone), points)
                 if heatmap
-                else MlpHead(num_features(backbone), config.hidden, points, config.dropout)
+                else MlpHead(num_features(backbone), hidden, points, config.dropout)
             )
         self.heads = nn.ModuleDict(heads)
 

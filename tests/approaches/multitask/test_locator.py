@@ -13,7 +13,7 @@ COUNTS = {SAGITTAL_T2: (2, 5), SAGITTAL_T1: (4, 5), AXIAL_T2: (7, 2)}
 
 def network(**changes) -> Locator:
     torch.manual_seed(0)
-    return Locator(LocatorNetwork(backbone="test_resnet", hidden=(16,), **{**SIZES, **changes}))
+    return Locator(LocatorNetwork(backbone="test_resnet", hidden=(16,), axial_hidden=(16,), **{**SIZES, **changes}))
 
 
 def frames() -> dict[str, torch.Tensor]:
