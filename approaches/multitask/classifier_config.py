@@ -15,6 +15,7 @@ from bench.training.schedule import Schedule
 from bench.training.windows import Window
 
 from .keypoint_config import Sharing
+from .streams import used_streams
 
 # 64 of the 620 pixels that axial slices had, as pixels of a 512 frame; for sagittal slices the share is chosen alike.
 _REACH = 64 / 620 * 512 / 2
@@ -81,6 +82,8 @@ class ClassifierConfig(Config):
         sizes: of crops by epoch. Larger ones than the window's are made by super-resolution.
         augmentation: see there.
         complete_first: epochs at the beginning for which studies with all 25 points are trained on alone.
+        keep_mb: memory in MiB for the source pixels around all crops; training reads files in every epoch where they
+            need more.
         validation_folds: one of this many inner folds is held out for the schedule's validation; None: none is.
         schedule: ``batch_size`` counts studies.
         windows: the crops.
@@ -100,12 +103,21 @@ class ClassifierConfig(Config):
     sizes: tuple[CropSize, ...] = (CropSize(first_epoch=1, size=64),)
     augmentation: CropAugmentation = CropAugmentation()
     complete_first: int = Field(default=0, ge=0)
+    keep_mb: int = Field(default=1024, ge=0)
     validation_folds: int | None = Field(default=None, ge=2)
     schedule: Schedule
     windows: Windows = Windows()
 
+    @property
+    def crop_size(self) -> int:
+        """The size (H = W) at which crops are read."""
+        return self.windows.canal_sagittal.size[0]
+
     @model_validator(mode="after")
     def _fits(self) -> ClassifierConfig:
+        sizes = {getattr(self.windows, stream.name).size for stream in used_streams(self.axial_context)}
+        if len({side for size in sizes for side in size}) > 1:
+            raise ValueError(f"windows have the sizes {sorted(sizes)}: give all the same, as high as wide")
         first = [one.first_epoch for one in self.sizes]
         if not first or first[0] != 1 or first != sorted(set(first)):
             raise ValueError(f"sizes begin in epochs {first}: give the first as 1, and each later than the one before")

@@ -10,23 +10,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.approach import Context
 from bench.data.keypoints import Keypoints
 from bench.imaging.study import Study
-from bench.targets import AXIAL_T2
 from bench.training.augmentation import brightness_contrast, shift_scale_rotate
 from bench.training.augmentation.flips import OTHER_SIDE
 from bench.training.augmentation.recipe import augment
-from bench.training.crops import CropReader, Crops, neighbour_crops
-from bench.training.windows import Window, around, axis_signs
+from bench.training.crop_store import CropStore, keep_crops
+from bench.training.crops import CropReader, Crops
 
 from .classifier_config import ClassifierConfig
-from .streams import Places, Stream, levels, places, used_streams
+from .crop_places import CropPlaces, SliceGeometry, joined
+from .streams import places, used_streams
 
 NEIGHBOURS = 1
+_KEPT_NEIGHBOURS = 3  # on either side: two for selection's errors and one to be shown
+_ENLARGED = 1.4  # blocks that are kept, beside their crops: room for jitter, shift and rotation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,9 +87,10 @@ class StudyCropReader:
         self.device = context.device
         self.sources = np.arange(len(OTHER_SIDE)) if sources is None else sources
         self.streams = used_streams(config.axial_context)
-        self.windows: dict[str, Window] = {one.name: getattr(config.windows, one.name) for one in self.streams}
-        sizes = {window.size for window in self.windows.values()}
-        self.readers = {size: CropReader(context.volumes, size, context.device) for size in sizes}
+        self.reader = CropReader(context.volumes, (config.crop_size, config.crop_size), context.device)
+        self.geometry = SliceGeometry()
+        self.store: CropStore | None = None
+        self._kept = np.zeros((len(self.streams), 0, 0), np.int64)  # (streams, N, 25) the block of each crop
 
     def read(
         self,
@@ -100,76 +104,88 @@ class StudyCropReader:
 
         Args:
             rows: (B,) of the studies.
-            keypoints: of all studies.
+            keypoints: of all studies; once `keep` was called, those that it was given wherever ``random`` is given.
             random: crops are changed as training sees them.
             mirrored: (B,) studies that are shown mirrored: a target shows the other side's crop, flipped.
             shift: by stream (B, 25, 2), zeros that carry the gradient to the points, in source pixels.
         """
-        images, present, read = {}, {}, {}
         turned = np.zeros(len(rows), dtype=bool) if mirrored is None else mirrored
-        columns = np.where(turned[:, None], OTHER_SIDE[self.sources], self.sources)  # (B, 25)
-        for stream in self.streams:
-            where = places(keypoints, rows, stream).take(columns)
-            crops, there = self._crops(rows, stream, where, turned, random)
-            moved = None if shift is None else shift[stream.name][there]
-            size = self.windows[stream.name].size
-            one = self.readers[size].read(crops, moved)  # (n, 3, H, W)
-            images[stream.name] = one if random is None else self._changed(one, random)
-            present[stream.name], read[stream.name] = there, crops
-        own = np.logical_or.reduce([present[stream.name] for stream in self.streams if stream.own])
-        return StudyCrops(images, present, read, own)
+        parts = self._places(rows, keypoints, np.where(turned[:, None], OTHER_SIDE[self.sources], self.sources), turned)
+        moved = [self._moved(part, random) for part in parts]
+        flips = [part.flips(self.config.mirror) for part in parts]
+        maps = joined([part.matrices(at, flip) for part, (_, at), flip in zip(parts, moved, flips, strict=True)])
+        if random is not None and self.config.augmentation.affine is not None and len(maps):
+            maps = shift_scale_rotate(maps, self.config.augmentation.affine, random)
+        steps = joined([part.steps(flip) for part, flip in zip(parts, flips, strict=True)])
+        middle, last = joined([slices for slices, _ in moved]), joined([part.last for part in parts])
+        slices = np.clip(middle[:, None] + steps[:, None] * np.arange(-NEIGHBOURS, NEIGHBOURS + 1), 0, last[:, None])
+        crops = Crops(joined([part.series for part in parts]), slices, maps)  # of all streams
+        carried = None if shift is None else torch.cat([shift[part.stream.name][part.there] for part in parts])
+        images = self._images(parts, crops, carried, kept=random is not None)  # (n of all streams, 3, H, W)
+        return self._by_stream(parts, crops, images if random is None else self._changed(images, random))
 
-    def _crops(
-        self,
-        rows: NDArray[np.int64],
-        stream: Stream,
-        where: Places,
-        turned: NDArray[np.bool_],
-        random: np.random.Generator | None,
-    ) -> tuple[Crops, NDArray[np.bool_]]:
-        """What to read for a stream, and (B, 25) which targets have a crop."""
-        there = where.present
-        chosen = np.argwhere(there)  # (n, 2) study and target
-        series = [self.studies[rows[row]].get(int(where.series[row, target])) for row, target in chosen]
-        slices, pixels = where.slices[there], where.pixels[there].copy()
-        window, axial = self.windows[stream.name], stream.kind == AXIAL_T2
-        if random is not None and self.errors is not None:
-            slices = self._moved_slices(slices, stream.kind, random)
-            offsets = self._point_errors(len(chosen), stream.kind, random)
-            for place, one in enumerate(series):
-                pixels[place] += offsets[place] / one.spacings[0] * axis_signs(one, 0)
-        slices = np.clip(slices, 0, [len(one) - 1 for one in series]) if len(series) else slices
-        left = where.left[there]
-        # A left crop is turned to look like a right one; a mirrored study turns both.
-        flips = (left & self.config.mirror) ^ turned[chosen[:, 0]]
-        level = levels(chosen[:, 1])
-        matrices = np.zeros((len(chosen), 2, 3))
-        for place, (one, index) in enumerate(zip(series, slices, strict=True)):
-            flip = bool(flips[place]) and axial
-            side, at = bool(left[place]), int(level[place])
-            matrices[place] = around(one, int(index), pixels[place], window, level=at, left=side, flip=flip)
-        if random is not None and self.config.augmentation.affine is not None and len(chosen):
-            matrices = shift_scale_rotate(matrices, self.config.augmentation.affine, random)
-        reverse = [bool(flip) and not axial for flip in flips]
-        if not len(chosen):
-            return Crops(np.zeros(0, np.int64), np.zeros((0, 2 * NEIGHBOURS + 1), np.int64), matrices), there
-        return neighbour_crops(series, slices.tolist(), matrices, NEIGHBOURS, reverse), there
+    def keep(self, keypoints: Keypoints) -> None:
+        """Hold the source pixels around the crops of all studies in memory, if they need no more than is allowed."""
+        rows = np.arange(len(self.studies))
+        turned = np.zeros(len(rows), dtype=bool)
+        parts = self._places(rows, keypoints, np.tile(np.arange(len(self.sources)), (len(rows), 1)), turned)
+        self._kept = np.full((len(parts), *parts[0].there.shape), -1)
+        start, offsets = 0, np.arange(-_KEPT_NEIGHBOURS, _KEPT_NEIGHBOURS + 1)
+        for number, part in enumerate(parts):
+            self._kept[number][part.there] = start + np.arange(len(part))
+            start += len(part)
+        slices = joined([np.clip(part.slices[:, None] + offsets, 0, part.last[:, None]) for part in parts])
+        maps = joined([part.matrices(part.pixels, np.zeros(len(part), dtype=bool)) for part in parts])
+        crops = Crops(joined([part.series for part in parts]), slices, maps)
+        self.store = keep_crops(self.reader, crops, enlarge=_ENLARGED, most_mb=self.config.keep_mb)
 
-    def _moved_slices(self, slices: NDArray[np.int64], kind: str, random: np.random.Generator) -> NDArray[np.int64]:
-        assert self.errors is not None
-        if not self.config.augmentation.shift_slices or kind not in self.errors.slices:
-            return slices
-        offsets, chances = self.errors.slices[kind]
-        return slices + random.choice(offsets, size=len(slices), p=chances)
+    def _places(
+        self, rows: NDArray[np.int64], keypoints: Keypoints, columns: NDArray[np.int64], turned: NDArray[np.bool_]
+    ) -> list[CropPlaces]:
+        """Per stream its crops; each target shows the place of another one, columns (B, 25), mostly its own."""
+        return [
+            CropPlaces.of(
+                stream, getattr(self.config.windows, stream.name), places(keypoints, rows, stream).take(columns),
+                columns, rows, self.studies, turned, self.geometry,
+            )
+            for stream in self.streams
+        ]  # fmt: skip
 
-    def _point_errors(self, count: int, kind: str, random: np.random.Generator) -> NDArray[np.float64]:
-        """(n, 2) mm by which points are moved, drawn from the localiser's errors."""
-        assert self.errors is not None
-        known = self.errors.points_mm.get(kind, np.zeros((0, 2)))
-        share = self.config.augmentation.jitter
-        if not share or not len(known):
-            return np.zeros((count, 2))
-        return share * known[random.integers(len(known), size=count)]
+    def _moved(
+        self, part: CropPlaces, random: np.random.Generator | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Slices (n,) and points (n, 2), in training moved as selection and localiser err."""
+        if random is None or self.errors is None:
+            return part.slices, part.pixels
+        augmentation, kind = self.config.augmentation, part.stream.kind
+        steps, offsets = np.zeros(len(part), np.int64), np.zeros((len(part), 2))
+        if augmentation.shift_slices and kind in self.errors.slices:
+            values, chances = self.errors.slices[kind]
+            steps = random.choice(values, size=len(part), p=chances)
+        known = self.errors.points_mm.get(kind, offsets[:0])
+        if augmentation.jitter and len(known):
+            offsets = augmentation.jitter * known[random.integers(len(known), size=len(part))]
+        return part.moved(steps, offsets)
+
+    def _images(self, parts: Sequence[CropPlaces], crops: Crops, shift: Tensor | None, *, kept: bool) -> Tensor:
+        if not kept or self.store is None:
+            return self.reader.read(crops, shift)
+        index = joined([self._kept[number][part.rows, part.sources] for number, part in enumerate(parts)])
+        middle = joined([part.slices for part in parts])
+        positions = np.clip(crops.slices - middle[:, None] + _KEPT_NEIGHBOURS, 0, 2 * _KEPT_NEIGHBOURS)
+        return self.store.read(index, positions, crops.matrices, shift)
+
+    def _by_stream(self, parts: Sequence[CropPlaces], crops: Crops, images: Tensor) -> StudyCrops:
+        ends = np.cumsum([len(part) for part in parts])
+        split = [np.arange(end - len(part), end) for part, end in zip(parts, ends, strict=True)]
+        names = [part.stream.name for part in parts]
+        own = np.logical_or.reduce([part.there for part in parts if part.stream.own])
+        return StudyCrops(
+            dict(zip(names, images.split([len(part) for part in parts]), strict=True)),
+            {part.stream.name: part.there for part in parts},
+            {name: crops.take(rows) for name, rows in zip(names, split, strict=True)},
+            own,
+        )
 
     def _changed(self, images: Tensor, random: np.random.Generator) -> Tensor:
         """Crops changed one by one."""

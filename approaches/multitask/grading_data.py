@@ -71,6 +71,8 @@ class GradeBatches:
         self.epochs = Epochs(rows, batch_size=reader.config.schedule.batch_size, seed=seed)
         self.last_rows: Rows = rows[:0]
         self.begin(1)
+        if frames is None:  # else points may have to be found anew in every step
+            reader.keep(keypoints)
 
     def begin(self, epoch: int) -> None:
         """Choose the studies of an epoch: those with all points first, then all."""

@@ -107,28 +107,30 @@ class CropReader:
         count, depth = crops.slices.shape
         if not count:
             return torch.zeros(0, depth, *self.size, device=self.device)
-        blocks, windows, origins, factors = self._blocks(crops)
+        blocks = self.blocks(crops)
+        return sample(blocks.pixels, crops.matrices, blocks.origins, blocks.factors, self.size, shift)
+
+    def blocks(self, crops: Crops, *, enlarge: float = 1.0) -> Blocks:
+        """The parts of the source that the crops touch, area-averaged.
+
+        Args:
+            crops: what is read.
+            enlarge: how much wider and higher than the crops the blocks are.
+        """
+        blocks, windows, origins, factors = self._read_blocks(crops, enlarge)
         pixels = torch.from_numpy(blocks).to(self.device)
         low, high = torch.from_numpy(windows).to(self.device)[..., None, None].unbind(dim=2)
         pixels = pixels.sub_(low).div_((high - low).clamp_(min=1e-6)).clamp_(0, 1)
-        maps = _block_maps(crops.matrices, origins, factors, blocks.shape[-2:])
-        theta = torch.from_numpy(maps.astype(np.float32)).to(self.device)
-        if shift is not None:
-            theta = theta + _as_theta(shift, factors, blocks.shape[-2:])
-        grid = _grid(theta, self.size)
-        return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        return Blocks(pixels, origins, factors)
 
-    def _blocks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray, NDArray]:
-        """The parts of the source that the crops touch, area-averaged.
-
-        Returns:
-            (B, S, h, w) stored values; (B, S, 2) their percentiles; (B, 2) source pixel of each block's first corner;
-            (B, 2) how many source pixels make one of the block, in x and in y.
-        """
+    def _read_blocks(
+        self, crops: Crops, enlarge: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray, NDArray]:
+        """(B, S, h, w) stored values; (B, S, 2) their percentiles; origins and factors as in `Blocks`."""
         height, width = self.size
         reach = np.abs(crops.matrices[:, :, :2]) * (2 / np.array([width, height]))  # source pixels an output pixel
         factors = np.maximum(1, np.floor(reach.max(axis=2))).astype(np.int64)  # (B, 2)
-        corners = np.einsum("bij,cj->bci", crops.matrices, _CORNERS)
+        corners = np.einsum("bij,cj->bci", crops.matrices, _CORNERS * (enlarge, enlarge, 1))
         low = np.floor(corners.min(axis=1)).astype(np.int64) - factors
         high = np.ceil(corners.max(axis=1)).astype(np.int64) + factors + 1
         parts = [self._block(crops, index, low[index], high[index], factors[index]) for index in range(len(crops))]
@@ -168,6 +170,38 @@ class CropReader:
         if series_id not in self._windows:
             self._windows[series_id] = np.asarray(self.volumes.window(series_id), dtype=np.float32)
         return self.volumes.array(series_id), self._windows[series_id]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """Parts of the source.
+
+    Attributes:
+        pixels: (B, S, h, w) in 0..1, smaller blocks padded at the right and bottom.
+        origins: (B, 2) source pixel of each block's first corner.
+        factors: (B, 2) how many source pixels make one of the block, in x and in y.
+    """
+
+    pixels: Tensor
+    origins: NDArray[np.int64]
+    factors: NDArray[np.int64]
+
+
+def sample(
+    pixels: Tensor,
+    matrices: NDArray[np.float64],
+    origins: NDArray[np.int64],
+    factors: NDArray[np.int64],
+    size: tuple[int, int],
+    shift: Tensor | None = None,
+) -> Tensor:
+    """Images (B, S, *size) out of blocks (B, S, h, w), zeros outside; see `Crops`, `Blocks` and `CropReader.read`."""
+    maps = _block_maps(matrices, origins, factors, pixels.shape[-2:])
+    theta = torch.from_numpy(maps.astype(np.float32)).to(pixels.device)
+    if shift is not None:
+        theta = theta + _as_theta(shift, factors, pixels.shape[-2:])
+    grid = _grid(theta, size)
+    return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 class Reduced:

@@ -126,7 +126,7 @@ def test_what_is_made_of_a_crop_can_be_differentiated_by_its_point(reader_of, ke
     plain = reader.read(ROWS, keypoints)
     for name in OWN:
         torch.testing.assert_close(crops.images[name].detach(), plain.images[name])
-        crops.images[name].square().sum().backward()
+        crops.images[name].square().sum().backward(retain_graph=True)
         gradient = shift[name].grad[0].abs().sum(dim=1) > 0
         np.testing.assert_array_equal(gradient.numpy(), crops.present[name][0])
     # A step of the point changes the crop as the gradient says.
