@@ -83,6 +83,8 @@ class KeypointConfig(Config):
             and only the region of axial slices is measured.
         mirror: slices of left foramina are shown in reverse, to look like right ones.
         frames, network, augmentation, schedule: see there.
+        keep_mb: memory in MiB for the source pixels of each kind of image; training reads files in every epoch where
+            they need more.
         curriculum: None: all studies from the start.
     """
 
@@ -92,6 +94,7 @@ class KeypointConfig(Config):
     frames: FrameConfig = FrameConfig()
     network: LocatorNetwork
     augmentation: KeypointAugmentation = KeypointAugmentation()
+    keep_mb: int = Field(default=512, ge=0)
     curriculum: Curriculum | None = None
     schedule: Schedule
 

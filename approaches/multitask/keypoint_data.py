@@ -16,28 +16,17 @@ from torch import Tensor
 
 from bench.approach import Context
 from bench.data.keypoints import Keypoints
-from bench.imaging.study import Series, Study
-from bench.targets import AXIAL_T2, SERIES_DESCRIPTIONS
+from bench.imaging.study import Study
+from bench.targets import AXIAL_T2
 from bench.training.augmentation import shift_scale_rotate
 from bench.training.augmentation.recipe import augment
-from bench.training.crops import CropReader, neighbour_crops
 from bench.training.sampling import Epochs, Rows
 from bench.training.windows import pixels_to_relative, visible_only
 
+from .frame_reader import FrameReader, FrameRequest, request
 from .frames import Frames
 from .keypoint_config import KeypointConfig
 from .views import VIEWS, MarkedView, marked_views
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameRequest:
-    """A frame to be read: a slice with its neighbours, seen as the localiser sees a view."""
-
-    view: int
-    series: Series
-    slice_index: int
-    flip: bool = False
-    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,32 +48,6 @@ class KeypointBatch:
     requests: dict[str, list[FrameRequest]]
     rows: dict[str, list[int]]
     matrices: dict[str, NDArray[np.float64]]
-
-
-class FrameReader:
-    """Reads frames at the localiser's sizes.
-
-    Args:
-        config: of the localiser.
-        frames: the crop of every slice.
-        context: volumes and device.
-    """
-
-    def __init__(self, config: KeypointConfig, frames: Frames, context: Context) -> None:
-        self.config, self.frames = config, frames
-        sizes = {kind: size_of(config, kind) for kind in SERIES_DESCRIPTIONS}
-        readers = {size: CropReader(context.volumes, size, context.device) for size in set(sizes.values())}
-        self.readers = {kind: readers[size] for kind, size in sizes.items()}
-
-    def matrices(self, requests: Sequence[FrameRequest]) -> NDArray[np.float64]:
-        """(n, 2, 3) the maps of some frames."""
-        return np.stack([self.frames.matrix(one.series, one.slice_index, flip=one.flip) for one in requests])
-
-    def read(self, kind: str, requests: Sequence[FrameRequest], matrices: NDArray[np.float64]) -> Tensor:
-        """(n, 3, H, W) frames of one kind."""
-        series, slices = [one.series for one in requests], [one.slice_index for one in requests]
-        crops = neighbour_crops(series, slices, matrices, 1, [one.reverse for one in requests])
-        return self.readers[kind].read(crops)
 
 
 class KeypointBatches:
@@ -115,6 +78,9 @@ class KeypointBatches:
         self.all_rows: Rows = np.flatnonzero([bool(views) for views in self.marked])
         complete = np.array([_complete(views) for views in self.marked], dtype=bool)
         self.complete_rows: Rows = np.flatnonzero(complete)
+        self._places = self._numbered()
+        kept = {kind: [self.marked[row][place] for row, place in found] for kind, found in self._places.items()}
+        self.kept = {kind: self.reader.keep(kind, views) for kind, views in kept.items()}
         self.epochs = Epochs(self.all_rows, batch_size=config.schedule.batch_size, seed=seed)
 
     def __len__(self) -> int:
@@ -126,15 +92,24 @@ class KeypointBatches:
             batch = self.batch(rows, random)
             yield batch, sum(len(images) for images in batch.images.values())
 
+    def _numbered(self) -> dict[str, dict[tuple[int, int], int]]:
+        """By kind, the number of each view among all of its kind: by row, and place among the row's views."""
+        numbers: dict[str, dict[tuple[int, int], int]] = {}
+        for row, views in enumerate(self.marked):
+            for place, one in enumerate(views):
+                own = numbers.setdefault(VIEWS[one.view].kind, {})
+                own[row, place] = len(own)
+        return numbers
+
     def batch(self, rows: Rows, random: np.random.Generator) -> KeypointBatch:
         """Some studies' marked views, as training sees them."""
         present = np.zeros((len(rows), len(VIEWS)), dtype=bool)
-        by_kind: dict[str, list[tuple[int, MarkedView]]] = {}
+        by_kind: dict[str, list[tuple[int, tuple[int, int]]]] = {}
         for place, row in enumerate(rows):
-            for marked in self.marked[row]:
+            for view, marked in enumerate(self.marked[row]):
                 present[place, marked.view] = True
-                by_kind.setdefault(VIEWS[marked.view].kind, []).append((place, marked))
-        parts = {kind: self._kind(kind, [one for _, one in found], random) for kind, found in by_kind.items()}
+                by_kind.setdefault(VIEWS[marked.view].kind, []).append((place, (int(row), view)))
+        parts = {kind: self._kind(kind, [key for _, key in found], random) for kind, found in by_kind.items()}
         return KeypointBatch(
             images={kind: images for kind, (images, _, _, _) in parts.items()},
             points={kind: points for kind, (_, points, _, _) in parts.items()},
@@ -145,9 +120,11 @@ class KeypointBatches:
         )
 
     def _kind(
-        self, kind: str, marked: Sequence[MarkedView], random: np.random.Generator
+        self, kind: str, keys: Sequence[tuple[int, int]], random: np.random.Generator
     ) -> tuple[Tensor, Tensor, list[FrameRequest], NDArray[np.float64]]:
+        """Images, points, requests and maps of some views, each given by its study and place."""
         augmentation = self.config.augmentation
+        marked = [self.marked[row][place] for row, place in keys]
         slices = shown_slices(marked, augmentation.slice_shift, random)
         turned = random.random(len(marked)) < augmentation.flip
         requests = [
@@ -160,27 +137,16 @@ class KeypointBatches:
         shares = visible_only(pixels_to_relative(matrices, np.stack([one.pixels for one in marked])))  # (n, P, 2)
         if kind == AXIAL_T2:
             shares[turned] = shares[turned, ::-1]  # a mirrored left recess is a right one
-        images = self.reader.read(kind, requests, matrices)  # (n, 3, H, W)
+        kept = self.kept[kind]
+        if kept is None:
+            images = self.reader.read(kind, requests, matrices)  # (n, 3, H, W)
+        else:
+            images = kept.read(np.array([self._places[kind][key] for key in keys]), requests, matrices)
         points = torch.from_numpy(shares.astype(np.float32)).to(images.device)
         if augmentation.recipe is not None:
             images, changed = augment(images, points, augmentation.recipe, random)
             points = points if changed is None else changed
         return images, points, requests, matrices
-
-
-def request(view: int, series: Series, index: int, *, mirror: bool, turned: bool = False) -> FrameRequest:
-    """How a view is shown: axial images may be mirrored, sagittal ones have their neighbours in reverse.
-
-    Args:
-        view: index into VIEWS.
-        series, index: the slice.
-        mirror: left foramina look like right ones.
-        turned: the patient is mirrored.
-    """
-    if VIEWS[view].kind == AXIAL_T2:
-        return FrameRequest(view, series, index, flip=turned)
-    reverse = VIEWS[view].left if mirror and VIEWS[view].kind != VIEWS[0].kind else turned
-    return FrameRequest(view, series, index, reverse=reverse)
 
 
 def shown_slices(marked: Sequence[MarkedView], shift: float, random: np.random.Generator) -> list[int]:
@@ -191,11 +157,6 @@ def shown_slices(marked: Sequence[MarkedView], shift: float, random: np.random.G
         int(np.clip(index + step, 0, len(one.series) - 1))
         for one, index, step in zip(marked, chosen, steps, strict=True)
     ]
-
-
-def size_of(config: KeypointConfig, kind: str) -> tuple[int, int]:
-    """(H, W) of a frame of a kind."""
-    return config.network.axial_size if kind == AXIAL_T2 else config.network.sagittal_size
 
 
 def _complete(views: Sequence[MarkedView]) -> bool:

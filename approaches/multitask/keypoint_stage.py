@@ -22,9 +22,10 @@ from bench.training.checkpoints import load_model, save_model
 from bench.training.loop import BeforeEpoch, train
 from bench.training.windows import Extent, axis_signs
 
+from .frame_reader import FrameRequest, request
 from .frames import Frames, axial_extent
 from .keypoint_config import Curriculum, KeypointConfig
-from .keypoint_data import FrameRequest, KeypointBatch, KeypointBatches, request, shown_slices
+from .keypoint_data import KeypointBatch, KeypointBatches, shown_slices
 from .localise import find_points
 from .locator import Locator
 from .views import VIEWS, marked_views, trained_targets

@@ -14,9 +14,9 @@ from bench.training.placement import on_device
 from bench.training.precision import autocast
 from bench.training.windows import relative_to_pixels
 
+from .frame_reader import FrameReader, FrameRequest
 from .frames import Frames
 from .keypoint_config import KeypointConfig
-from .keypoint_data import FrameReader, FrameRequest
 from .locator import Locator
 from .views import VIEWS
 

@@ -13,9 +13,9 @@ from bench.data.levels import level_positions
 from bench.imaging.study import Series, Study
 from bench.targets import AXIAL_T2, LEVELS, SAGITTAL_T1, SAGITTAL_T2, TARGETS, indices
 
+from .frame_reader import FrameRequest, request
 from .frames import Frames
 from .keypoint_config import KeypointConfig
-from .keypoint_data import FrameRequest, request
 from .keypoint_stage import KeypointStatistics
 from .localise import find_points
 from .locator import Locator
