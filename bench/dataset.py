@@ -29,6 +29,9 @@ class DataSet(ABC):
     caveat: ClassVar[str | None] = None
     """The scope of results on this data set, shown by every table and report; None if there is nothing to warn of."""
 
+    generated: ClassVar[bool] = False
+    """Whether the images are generated, so that reports may show them; other images only if the user asks for it."""
+
     @abstractmethod
     def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
         """The folder of the data; a generated data set is built on the first call.

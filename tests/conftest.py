@@ -41,6 +41,12 @@ def real_data() -> Path:
     return Path(named)
 
 
+@pytest.fixture(scope="session")
+def fill_store() -> Callable[..., None]:
+    """What `make_store` calls, for fixtures of a wider scope."""
+    return _fill_store
+
+
 @pytest.fixture
 def make_store(tmp_path: Path) -> Callable[..., Path]:
     """A store of made-up results; see `_fill_store` for what can be asked for."""

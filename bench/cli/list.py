@@ -107,4 +107,6 @@ def _cell(value: Any) -> str:
         return ", ".join(value)
     if isinstance(value, float):
         return f"{value:.4f}"
-    return "" if value is None else str(value)
+    from bench.comparison.formatting import printable
+
+    return "" if value is None else printable(str(value))

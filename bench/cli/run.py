@@ -72,6 +72,9 @@ numbers = Listed(float, "numbers")
 @shared.plugins
 @click.option("--job-timeout", type=float, help="Seconds after which a job is stopped and counts as failed.")
 @click.option("--only-missing", is_flag=True, help="Run missing jobs only; keep stale results as they are.")
+@click.option(
+    "--deterministic", is_flag=True, help="Same result each time on CUDA too, at the cost of speed. CPUs need no flag."
+)
 @click.option("--force", is_flag=True, help="Run all jobs again; old results are moved to replaced/.")
 @click.option("--dry-run", is_flag=True, help="Show which jobs would run, and run none.")
 def command(**options: Any) -> int:
@@ -135,6 +138,7 @@ def _request(options: dict[str, Any]) -> Request:
         executor=options["executor"],
         timeout_s=options["job_timeout"],
         force=options["force"],
+        deterministic=options["deterministic"],
         only_missing=options["only_missing"],
         command=shlex.join(["bench", *sys.argv[1:]]),
     )
@@ -172,7 +176,7 @@ def _show_result(console: Console, prepared: Prepared, outcome: Outcome, request
 
     finished = finished_jobs(job.folder_in(request.out) for job in prepared.jobs)
     if finished:
-        console.print(result_table(compare(finished)))
+        console.print(result_table(compare(finished), console.width))
     for job, reason in outcome.skipped:
         console.print(f"skipped: {job.label}: {reason}", markup=False, highlight=False, soft_wrap=True)
     for job, reason in outcome.failed:

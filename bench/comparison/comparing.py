@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,26 +27,60 @@ from bench.comparison.results import (
 from bench.comparison.statistics import Estimated, estimated, paired_difference
 from bench.comparison.wording import comparison_notes, labels, result_notes
 from bench.errors import DataError, UsageError
+from bench.jobs.folder import JobFolder
+from bench.jobs.result import DamagedFileError
 from bench.jobs.split import SplitFolder
-from bench.jobs.store import StoredJob
+from bench.jobs.store import StoredJob, Unreadable
 from bench.metric import PARTS, StudyTerms, reduce, reduce_parts
 from bench.metric.localisation import ConditionLocalisation
 from bench.metric.localisation import pooled as pooled_localisation
 
 
-def compare_each(jobs: Iterable[StoredJob], *, resamples: int = RESAMPLES) -> list[Comparison]:
+def compare_each(
+    jobs: Iterable[StoredJob],
+    *,
+    resamples: int = RESAMPLES,
+    unreadable: Sequence[Unreadable] = (),
+    left_out: Callable[[str], None] | None = None,
+) -> list[Comparison]:
     """One comparison for each data set and split among these jobs; never across. Splits without a result are left out.
+
+    Args:
+        jobs: of any splits.
+        resamples: see `compare`.
+        unreadable: folders of jobs that cannot be read; each is named in the comparison of its split.
+        left_out: told of every split that is left out, and why. Without it, a damaged split is an error.
 
     Raises:
         UsageError: no job is finished.
+        DataError: a split is damaged, and `left_out` is None or no other split can be compared.
     """
     splits: dict[SplitFolder, list[StoredJob]] = {}
     for job in jobs:
         splits.setdefault(job.files.split, []).append(job)
-    with_results = [members for members in splits.values() if any(job.status == "done" for job in members)]
-    if not with_results:
+    comparisons: list[Comparison] = []
+    problems: list[DataError | DamagedFileError] = []
+    for split, members in splits.items():
+        if not any(job.status == "done" for job in members):
+            if left_out is not None:
+                left_out(f"{members[0].dataset} in {split.path}: none of its {len(members)} jobs is finished")
+            continue
+        try:
+            compared = compare(members, resamples=resamples)
+        except (DataError, DamagedFileError) as error:
+            problems.append(error)
+            continue
+        damaged = [each for each in unreadable if JobFolder(each.folder).split == split]
+        more = tuple(Unfinished(str(each.folder), "damaged", each.reason) for each in damaged)
+        comparisons.append(replace(compared, unfinished=(*compared.unfinished, *more)))
+    if problems and (left_out is None or not comparisons):
+        raise problems[0]
+    for problem in problems:
+        if left_out is not None:
+            left_out(str(problem))
+    if not comparisons:
         raise UsageError("no finished job to compare. Run one first, for example: bench run --approach prior")
-    return [compare(members, resamples=resamples) for members in with_results]
+    return comparisons
 
 
 def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Comparison:

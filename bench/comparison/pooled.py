@@ -16,6 +16,8 @@ from bench.jobs.split import CURE, SplitFolder
 from bench.jobs.store import StoredJob
 from bench.metric import StudyTerms, study_terms
 from bench.metric.prior import prior_probabilities
+from bench.metric.terms import class_weights
+from bench.targets import TARGETS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +41,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.study_ids)
 
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(N, 25) the metric's weight of each label: 1, 2, 4 by grade, 0 where there is none."""
+        return class_weights(self.grades)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pooled:
@@ -50,6 +57,7 @@ class Pooled:
         folds: the folds that every counted seed has finished, ascending.
         held_out: (N,) bool, the studies of these folds.
         terms: seed -> terms (N,) of the whole split; zeros outside `held_out`.
+        probabilities: seed -> (N, 25, 3) predictions; NaN outside `held_out`.
         true_points: seed -> terms of the true-point pass; None unless every job has it.
     """
 
@@ -58,6 +66,7 @@ class Pooled:
     folds: tuple[int, ...]
     held_out: NDArray[np.bool_]
     terms: Mapping[int, StudyTerms]
+    probabilities: Mapping[int, NDArray[np.float64]]
     true_points: Mapping[int, StudyTerms] | None
 
 
@@ -72,13 +81,18 @@ def read_split(folder: SplitFolder) -> Split:
     return Split(study_ids, fold.to_numpy(np.int64), grades, floor, folder.record())
 
 
-def prior_terms(split: Split) -> StudyTerms:
-    """Terms of the class prior, each study's taken from the labels of the other folds."""
-    probabilities = np.empty((len(split), 25, 3))
+def out_of_fold_prior(split: Split) -> NDArray[np.float64]:
+    """(N, 25, 3) the class prior, each study's taken from the labels of the other folds."""
+    probabilities = np.empty((len(split), len(TARGETS), 3))
     for fold in np.unique(split.fold):
         held_out = split.fold == fold
         probabilities[held_out] = prior_probabilities(split.grades[~held_out])
-    return study_terms(split.grades, probabilities)
+    return probabilities
+
+
+def prior_terms(split: Split) -> StudyTerms:
+    """Terms of the class prior, each study's taken from the labels of the other folds."""
+    return study_terms(split.grades, out_of_fold_prior(split))
 
 
 def pool(jobs: Sequence[StoredJob], split: Split) -> Pooled:
@@ -93,25 +107,39 @@ def pool(jobs: Sequence[StoredJob], split: Split) -> Pooled:
     folds = max((set(by_fold) for _, by_fold in sorted(finished.items())), key=len)
     counted = {seed: by_fold for seed, by_fold in sorted(finished.items()) if folds <= by_fold.keys()}
     used = tuple(by_fold[fold] for by_fold in counted.values() for fold in sorted(folds))
-    has_true_points = all(job.files.true_point_predictions.is_file() for job in used)
+    true_tables = [job.files.true_point_predictions for job in used]
+    has_true_points = all(table.is_file() for table in true_tables)
+    held_out = np.isin(split.fold, list(folds))
+    probabilities = _read(used, split, [job.files.predictions for job in used])
     return Pooled(
         jobs=used,
         left_out=tuple(job for job in jobs if job not in used),
         folds=tuple(sorted(folds)),
-        held_out=np.isin(split.fold, list(folds)),
-        terms=_terms(used, split, [job.files.predictions for job in used]),
-        true_points=_terms(used, split, [job.files.true_point_predictions for job in used])
-        if has_true_points
-        else None,
+        held_out=held_out,
+        terms=_terms(probabilities, split, held_out),
+        probabilities=probabilities,
+        true_points=_terms(_read(used, split, true_tables), split, held_out) if has_true_points else None,
     )
 
 
-def _terms(jobs: Sequence[StoredJob], split: Split, tables: Sequence[Path]) -> dict[int, StudyTerms]:
-    """Terms by seed, of one table of predictions per job."""
-    terms: dict[int, StudyTerms] = {}
+def _read(jobs: Sequence[StoredJob], split: Split, tables: Sequence[Path]) -> dict[int, NDArray[np.float64]]:
+    """(N, 25, 3) predictions by seed, of one table per job; NaN where no job has predicted."""
+    found: dict[int, NDArray[np.float64]] = {}
     for job, table in zip(jobs, tables, strict=True):
-        whole = terms.setdefault(job.seed, StudyTerms(np.zeros((len(split), 4)), np.zeros((len(split), 4))))
+        whole = found.setdefault(job.seed, np.full((len(split), len(TARGETS), 3), np.nan))
         rows = np.flatnonzero(split.fold == job.fold)
-        of_fold = study_terms(split.grades[rows], read_predictions(table, split.study_ids[rows]))
-        whole.numerators[rows], whole.denominators[rows] = of_fold.numerators, of_fold.denominators
+        whole[rows] = read_predictions(table, split.study_ids[rows])
+    return found
+
+
+def _terms(
+    predictions: Mapping[int, NDArray[np.float64]], split: Split, held_out: NDArray[np.bool_]
+) -> dict[int, StudyTerms]:
+    """Terms by seed; zeros outside `held_out`."""
+    terms: dict[int, StudyTerms] = {}
+    for seed, values in predictions.items():
+        whole = StudyTerms(np.zeros((len(split), 4)), np.zeros((len(split), 4)))
+        judged = study_terms(split.grades[held_out], values[held_out])
+        whole.numerators[held_out], whole.denominators[held_out] = judged.numerators, judged.denominators
+        terms[seed] = whole
     return terms

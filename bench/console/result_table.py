@@ -6,26 +6,49 @@ import math
 from collections.abc import Iterable
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from bench.comparison import ApproachResult, Comparison
-from bench.comparison.formatting import duration, location_text, megabytes, p_text
+from bench.comparison.formatting import duration, location_text, megabytes, p_text, printable
 from bench.comparison.wording import stability_text
 from bench.metric import PARTS
 
 _PART_HEADS = ("spinal", "foram.", "subart.", "any\nsevere")
 
 
-def result_table(comparison: Comparison) -> Table:
+# Columns in the order in which they go where the screen is too narrow; name and score never do.
+_LEAST_FIRST = (("peak",), ("fit\npredict",), ("folds\n± SD",), _PART_HEADS, ("skill",))
+_NAME_WIDTH = 9  # names are folded to this before another column goes
+
+
+def result_table(comparison: Comparison, width: int | None = None) -> Table:
     """One row per approach, one for the class prior and, if known, one for the noise floor. Fits 80 columns.
 
     The second line of a cell is the interval, the spread, or the prediction time. Remarks follow below the table.
+
+    Args:
+        comparison: what is shown.
+        width: of the screen, if it is known: on a narrower one than 80, columns are left out and named in a remark.
     """
+    heads = ["approach", "score\n95 % int.", *_PART_HEADS, "folds\n± SD", "skill", "fit\npredict", "peak"]
+    rows = [_approach(result, comparison.rank(result)) for result in comparison.approaches]
+    prior = comparison.prior
+    rows.append(
+        [Text("class prior"), _score(prior.score, prior.interval), *_parts(prior.parts.values()), "", "0", "", ""]
+    )
+    if comparison.floor is not None:
+        parts = comparison.floor.get("parts") or {}
+        values = [parts.get(name, math.nan) for name in PARTS]
+        score = Text(f"{comparison.floor['score']:.3f}")
+        rows.append([Text("noise floor"), score, *_parts(values), "", "1", "", ""])
+    shown = _shown(heads, rows, width)
+    left_out = [head.replace("\n", " ") for place, head in enumerate(heads) if place not in shown]
+    remarks = [f"Left out on this narrow screen: {', '.join(left_out)}."] if left_out else []
     table = Table(
-        title=Text(_title(comparison)),
-        caption=Text("\n".join(_remarks(comparison))),
+        title=Text(printable(_title(comparison))),
+        caption=Text(printable("\n".join([*remarks, *_remarks(comparison)]))),
         title_justify="left",
         caption_justify="left",
         title_style="bold",
@@ -34,24 +57,29 @@ def result_table(comparison: Comparison) -> Table:
         padding=0,
         show_edge=False,
     )
-    table.add_column("approach", overflow="fold", min_width=9)
-    table.add_column("score\n95 % int.", justify="right", no_wrap=True)
-    for head in _PART_HEADS:
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("folds\n± SD", justify="right", no_wrap=True)
-    table.add_column("skill", justify="right", no_wrap=True)
-    table.add_column("fit\npredict", justify="right", no_wrap=True)
-    table.add_column("peak", justify="right", no_wrap=True)
-    for result in comparison.approaches:
-        last = result is comparison.approaches[-1]
-        table.add_row(*_approach(result, comparison.rank(result)), end_section=last)
-    prior = comparison.prior
-    table.add_row(Text("class prior"), _score(prior.score, prior.interval), *_parts(prior.parts.values()), "", "0")
-    if comparison.floor is not None:
-        parts = comparison.floor.get("parts") or {}
-        values = [parts.get(name, math.nan) for name in PARTS]
-        table.add_row(Text("noise floor"), f"{comparison.floor['score']:.3f}", *_parts(values), "", "1")
+    for place in shown:
+        if place == 0:
+            table.add_column(heads[0], overflow="fold", min_width=_NAME_WIDTH)
+        else:
+            table.add_column(heads[place], justify="right", no_wrap=True)
+    for number, row in enumerate(rows):
+        table.add_row(*(row[place] for place in shown), end_section=number == len(comparison.approaches) - 1)
     return table
+
+
+def _shown(heads: list[str], rows: list[list[RenderableType]], width: int | None) -> list[int]:
+    """Which columns fit the screen."""
+    measure = Console(width=1000)
+    sizes = [
+        max([*map(len, head.split("\n")), *(measure.measure(row[place]).maximum for row in rows)])
+        for place, head in enumerate(heads)
+    ]
+    shown = list(range(len(heads)))
+    for group in _LEAST_FIRST:
+        if width is None or _NAME_WIDTH + sum(sizes[place] + 1 for place in shown if place) <= width:
+            break
+        shown = [place for place in shown if heads[place] not in group]
+    return shown
 
 
 def _title(comparison: Comparison) -> str:
@@ -60,8 +88,8 @@ def _title(comparison: Comparison) -> str:
 
 
 def _approach(result: ApproachResult, rank: int | None) -> list[RenderableType]:
-    label = Text(result.approach if rank is None else f"{rank}. {result.approach}", style="bold")
-    label.append("\n" + result.label.removeprefix(f"{result.approach}-"), style="not bold")
+    label = Text(printable(result.approach if rank is None else f"{rank}. {result.approach}"), style="bold")
+    label.append("\n" + printable(result.label.removeprefix(f"{result.approach}-")), style="not bold")
     if not result.complete:
         label.append(f"\n{len(result.folds)} of {result.of_folds} folds", style="not bold yellow")
     spread = result.fold_spread
@@ -84,10 +112,10 @@ def _skill(result: ApproachResult) -> str:
 
 
 def _score(score: float, interval: tuple[float, float]) -> RenderableType:
-    return Group(Text(f"{score:.4f}", style="bold", justify="right"), f"{interval[0]:.3f}-{interval[1]:.3f}")
+    return Group(Text(f"{score:.4f}", style="bold", justify="right"), Text(f"{interval[0]:.3f}-{interval[1]:.3f}"))
 
 
-def _parts(values: Iterable[float]) -> list[str]:
+def _parts(values: Iterable[float]) -> list[RenderableType]:
     return ["-" if math.isnan(value) else f"{value:.3f}" for value in values]
 
 

@@ -25,7 +25,7 @@ from bench.jobs import fitted
 from bench.jobs.context import Emit, JobContext
 from bench.jobs.fingerprint import fingerprint
 from bench.jobs.folder import RESULT, JobFolder
-from bench.jobs.hardware import choose_precision
+from bench.jobs.hardware import choose_precision, compute_deterministically
 from bench.jobs.order import Order
 from bench.jobs.predictions import checked, write_predictions, write_true_point_predictions
 from bench.jobs.result import Failure, JobRecord, Result
@@ -72,6 +72,8 @@ def execute(
         ``done``, or ``skipped`` if the approach says that it cannot run on these studies.
     """
     order = replace(order, precision=choose_precision(order.precision, order.device))
+    if order.deterministic:
+        compute_deterministically()
     job, files = order.job, order.files
     plugin = plugins.find("approaches", job.approach, [Path(path) for path in job.plugins])
     approach_class = plugins.load_plugin(plugin)

@@ -7,7 +7,6 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-import sys
 from pathlib import Path
 
 from bench.errors import UsageError
@@ -38,16 +37,24 @@ def gpu_count() -> int:
 
 
 def choose_device(wish: str) -> str:
-    """The device that ``--device`` means: ``cpu``, ``cuda`` or ``mps``."""
+    """The device that ``--device`` means; ``auto`` is CUDA where there is a GPU, else the CPU.
+
+    MPS has to be asked for: nothing has been run on it yet.
+    """
     if wish == "auto":
-        if gpu_count():
-            return "cuda"
-        return "mps" if sys.platform == "darwin" and platform.machine() == "arm64" else "cpu"
+        return "cuda" if gpu_count() else "cpu"
     if wish.partition(":")[0] not in ("cpu", "cuda", "mps"):
         raise UsageError(f"--device {wish}: choose auto, cpu, cuda, cuda:0, ... or mps.")
     if wish.startswith("cuda") and not gpu_count():
         raise UsageError(f"--device {wish}: no NVIDIA GPU was found here. Leave --device out to use what there is.")
     return wish
+
+
+def device_count(device: str) -> int:
+    """How many accelerators jobs are dealt to: all GPUs for ``cuda``, one for ``cuda:1`` or ``mps``, 0 for a CPU."""
+    if device == "cpu":
+        return 0
+    return gpu_count() if device == "cuda" else 1
 
 
 def choose_precision(wish: str, device: str) -> str:
@@ -61,14 +68,25 @@ def choose_precision(wish: str, device: str) -> str:
     return "bf16" if device == "cpu" and _cpu_has_bf16() else "fp32"
 
 
-def peak_memory_mb() -> float | None:
-    """The largest resident memory of this process so far; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:
+def peak_gpu_memory_mb(device: str) -> float | None:
+    """The most GPU memory that torch has reserved in this process, in MiB; None where no CUDA device computes."""
+    if not device.startswith("cuda"):
         return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    import torch
+
+    return torch.cuda.max_memory_reserved(device) / 2**20
+
+
+def compute_deterministically() -> None:
+    """Have torch add up in the same order each time; an operation that cannot is an error that names it.
+
+    Slower on CUDA. On a CPU results are the same each time anyway.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
+    import torch
+
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
 
 
 def versions() -> dict[str, str]:

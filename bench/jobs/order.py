@@ -23,6 +23,7 @@ class Order:
         beside: how many jobs run at once on this machine.
         command: the command line that asked for it.
         force: do everything anew, shared stages included.
+        deterministic: have torch compute in the same order each time, on CUDA too.
         run_id: names the run that asked for it: what this run has built anew is built once.
     """
 
@@ -35,6 +36,7 @@ class Order:
     beside: int
     command: str
     force: bool = False
+    deterministic: bool = False
     run_id: str = ""
 
     @property

@@ -53,6 +53,7 @@ class Request:
     timeout_s: float | None = None
     force: bool = False
     only_missing: bool = False
+    deterministic: bool = False
     command: str = ""
 
 

@@ -126,7 +126,9 @@ class Result(Document):
         fit_seconds, fit_cpu_seconds: of training, stages that another job had trained included.
         predict_seconds, predict_cpu_seconds: of predicting.
         shared_seconds, shared_cpu_seconds: the part of these that is label-free shared work, whoever did it.
-        peak_memory_mb: largest resident memory of the process; None where the system does not tell.
+        peak_memory_mb: largest resident memory of the process and what it started; None where the system does not
+            tell.
+        peak_gpu_memory_mb: most memory reserved on the GPU, since the job was last resumed; None without a GPU.
         parameters: floating-point values in the saved networks.
         multiply_adds_per_study: of one prediction; None without torch.
         threads, jobs_beside, precision, versions, hardware, command: how it was run.
@@ -147,6 +149,7 @@ class Result(Document):
     shared_seconds: float = 0.0
     shared_cpu_seconds: float = 0.0
     peak_memory_mb: float | None = None
+    peak_gpu_memory_mb: float | None = None
     parameters: int | None = None
     multiply_adds_per_study: int | None = None
     threads: int | None = None

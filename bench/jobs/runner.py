@@ -38,7 +38,7 @@ def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
         on_event: told of everything that happens.
     """
     device = hardware.choose_device(request.device)
-    gpus = hardware.gpu_count() if device == "cuda" else 0
+    gpus = hardware.device_count(device)
     cores = hardware.cpu_count()
     run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
     outcome = Outcome()
@@ -65,6 +65,7 @@ def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
                 beside=slots,
                 command=request.command,
                 force=request.force,
+                deterministic=request.deterministic,
                 run_id=run_id,
             )
             for job in waiting

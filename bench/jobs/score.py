@@ -12,7 +12,7 @@ import pandas as pd
 
 from bench.approach import Approach
 from bench.data.cohort import Cohort, grades_of
-from bench.jobs import hardware
+from bench.jobs import hardware, process_tree
 from bench.jobs.fitted import read_spent
 from bench.jobs.folder import JobFolder
 from bench.jobs.predictions import read_predictions
@@ -40,7 +40,8 @@ def judge(order: Order, made_from: Mapping[str, Any], held_out: Cohort, multiply
         predict_cpu_seconds=predict.cpu,
         shared_seconds=fit.shared_wall + predict.shared_wall,
         shared_cpu_seconds=fit.shared_cpu + predict.shared_cpu,
-        peak_memory_mb=hardware.peak_memory_mb(),
+        peak_memory_mb=process_tree.peak_memory_mb(),
+        peak_gpu_memory_mb=hardware.peak_gpu_memory_mb(order.device),
         parameters=saved_parameters(files.checkpoint),
         multiply_adds_per_study=multiply_adds,
         threads=order.threads,

@@ -64,6 +64,10 @@ class SplitFolder:
         key = hashlib.sha256(f"{data}\0{cache}".encode(errors="surrogateescape")).hexdigest()[:8]
         return self.path / f"cohort-{key}.json"
 
+    def cohort_indexes(self) -> list[Path]:
+        """Every index that a run has left here, the newest first."""
+        return sorted(self.path.glob("cohort-*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+
     def write(self, contents: Mapping[str, str], record: SplitRecord) -> list[str]:
         """Write what the scores stand on, and last its checksums.
 

@@ -118,9 +118,7 @@ def save_training(path: Path, state: Training, *, epoch: int, fingerprint: str) 
         for index, values in optimizer.state_dict()["state"].items():
             prefix = f"optimizer{number}.{index}"
             tensors |= {f"{prefix}.{name}": torch.as_tensor(value) for name, value in values.items()}
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    tensors |= _random_states()
     header = {
         "epoch": epoch,
         "fingerprint": fingerprint,
@@ -160,10 +158,46 @@ def load_training(path: Path, state: Training, *, fingerprint: str) -> int:
     for name, watcher in state.watchers.items():
         watcher.restore(values["watchers"][name])
     state.past[:] = values["past"]
+    _restore_random_states(tensors)
+    return int(values["epoch"])
+
+
+def save_finished(path: Path, model: nn.Module, *, fingerprint: str) -> None:
+    """Replace the checkpoint of a training that has ended by the weights with which it ended.
+
+    An approach of many networks would otherwise keep the optimizer states of all until the last one is trained.
+    """
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    write_tensors(path, tensors | _random_states(), {"finished": True, "fingerprint": fingerprint})
+
+
+def load_finished(path: Path, model: nn.Module, *, fingerprint: str) -> bool:
+    """Fill a model with what `save_finished` wrote; False if there is none of this training, or if it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            values = json.loads((file.metadata() or {}).get("values", "{}"))
+        if not values.get("finished") or values.get("fingerprint") != fingerprint:
+            return False
+        tensors, _ = read_tensors(path)
+    except (FileNotFoundError, SafetensorError, DamagedError, ValueError):
+        return False
+    model.load_state_dict(_part(tensors, "model."))
+    _restore_random_states(tensors)
+    return True
+
+
+def _random_states() -> dict[str, Tensor]:
+    """The states of torch's global random generators."""
+    states = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random.cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _restore_random_states(tensors: Tensors) -> None:
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
-    return int(values["epoch"])
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:

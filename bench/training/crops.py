@@ -19,6 +19,7 @@ from torch import Tensor
 
 from bench.imaging.study import Series
 from bench.imaging.volumes import Volumes
+from bench.training.placement import to_device
 
 BLANK = -1
 _CORNERS = np.array([[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]], dtype=np.float64)
@@ -118,8 +119,8 @@ class CropReader:
             enlarge: how much wider and higher than the crops the blocks are.
         """
         blocks, windows, origins, factors = self._read_blocks(crops, enlarge)
-        pixels = torch.from_numpy(blocks).to(self.device)
-        low, high = torch.from_numpy(windows).to(self.device)[..., None, None].unbind(dim=2)
+        pixels = to_device(blocks, self.device)
+        low, high = to_device(windows, self.device)[..., None, None].unbind(dim=2)
         pixels = pixels.sub_(low).div_((high - low).clamp_(min=1e-6)).clamp_(0, 1)
         return Blocks(pixels, origins, factors)
 
@@ -197,7 +198,7 @@ def sample(
 ) -> Tensor:
     """Images (B, S, *size) out of blocks (B, S, h, w), zeros outside; see `Crops`, `Blocks` and `CropReader.read`."""
     maps = _block_maps(matrices, origins, factors, pixels.shape[-2:])
-    theta = torch.from_numpy(maps.astype(np.float32)).to(pixels.device)
+    theta = to_device(maps.astype(np.float32), pixels.device)
     if shift is not None:
         theta = theta + _as_theta(shift, factors, pixels.shape[-2:])
     grid = _grid(theta, size)

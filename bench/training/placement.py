@@ -1,11 +1,13 @@
-"""Networks are moved to the device where they are used, one at a time, so that an ensemble need not fit on it."""
+"""What goes to the device: networks one at a time, so that an ensemble need not fit on it; arrays without waiting."""
 
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from bench.training.precision import settle
 
@@ -20,3 +22,14 @@ def on_device(model: nn.Module, device: str) -> nn.Module:
     first = next(model.parameters(), None)
     there = first is None or (first.device.type == wanted.type and wanted.index in (None, first.device.index))
     return settle(model if there else copy.deepcopy(model), device)
+
+
+def to_device(values: NDArray[Any], device: str) -> Tensor:
+    """An array as a tensor on a device. On CUDA the copy goes on while the caller does: from pinned memory.
+
+    The tensor shares the array's memory where the device is the CPU.
+    """
+    tensor = torch.from_numpy(values)
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -22,6 +22,7 @@ class Phantom(DataSet):
 
     presets = tuple(PRESETS)
     caveat = "phantom; ranks approaches on this phantom, not on patients"
+    generated = True
 
     def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
         """The folder of a preset and seed in ``cache``, built if absent; or ``data`` itself."""

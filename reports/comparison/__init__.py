@@ -1,7 +1,7 @@
-"""The comparison as one offline page: tables, figures, and notes on how to read them."""
+"""The comparison as one offline page, and the same content as Markdown, LaTeX, CSV, JSON and figures."""
 
 from __future__ import annotations
 
-from .page import ComparisonReport
+from .report import ComparisonReport
 
 __all__ = ["ComparisonReport"]

@@ -1,27 +1,10 @@
-"""Numbers and verdicts as the page writes them."""
+"""The main finding in words."""
 
 from __future__ import annotations
 
-import math
-
 from bench.comparison import ApproachResult, Comparison
 
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number with fixed digits and a true minus sign; a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
-
-
-def count_text(value: float | None) -> str:
-    """A large count in a readable unit: ``870``, ``12.3 k``, ``4.1 M``, ``1.8 G``."""
-    if value is None:
-        return "–"
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g} {letter}"
-    return f"{value:.0f}"
+from .cells import number_text
 
 
 def lead(comparison: Comparison) -> str:
@@ -35,7 +18,8 @@ def lead(comparison: Comparison) -> str:
     low, high = best.estimate.interval
     said = (
         f"{best.label} has the lowest pooled out-of-fold score of the complete approaches (ablations apart): "
-        f"{number(best.estimate.score, 4)} (95 % interval {number(low)} to {number(high)}, n = {best.studies} studies)."
+        f"{number_text(best.estimate.score, 4)} (95 % interval {number_text(low)} to {number_text(high)}, n = "
+        f"{best.studies} studies)."
     )
     return f"{said} {_standing(best, comparison)}".strip()
 
@@ -47,7 +31,7 @@ def _standing(best: ApproachResult, comparison: Comparison) -> str:
         if best.approach == "prior":
             return ""
         verdict = "better than the class prior" if best.beats_prior else "not separable from the class prior"
-        return f"{_subject(best)} {verdict} ({number(best.prior, 4)}, n = {best.studies})."
+        return f"{_subject(best)} {verdict} ({number_text(best.prior, 4)}, n = {best.studies})."
     tied = [
         difference.second if difference.first == best.label else difference.first
         for difference in comparison.differences

@@ -12,7 +12,7 @@ from bench.jobs.store import stored_jobs
 
 def printed(comparison: Comparison, width: int) -> str:
     buffer = io.StringIO()
-    Console(file=buffer, width=width).print(result_table(comparison))
+    Console(file=buffer, width=width).print(result_table(comparison, width))
     return buffer.getvalue()
 
 
@@ -39,6 +39,23 @@ def test_it_fits_and_says_everything(make_store, width: int) -> None:
         "not separable",
     ):
         assert value in text
+
+
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_a_narrow_screen_keeps_names_and_scores(make_store, width: int) -> None:
+    comparison = compare(stored_jobs(make_store({"mil": 2.0, "multitask_with_a_long_name": 1.0})), resamples=200)
+    text = printed(comparison, width)
+    lines = text.partition("Left out")[0].splitlines()
+    assert all(len(line) <= width for line in lines)
+    wide = next(line for line in lines if "95 % int." in line).index("95 % int.") - 2  # of the column of names
+    names = "".join(line[:wide].strip() for line in lines)  # folded, never cut
+    for result in comparison.approaches:
+        assert f"{result.estimate.score:.4f}" in text
+    assert "multitask_with_a_long_name" in names
+    assert "mil" in names
+    assert "noise floor"[:5] in names
+    assert "Left out on this narrow screen" in " ".join(text.split())
+    assert "peak" in " ".join(text.split()).partition("Left out")[2]
 
 
 def test_intervals_power_and_rank_stability_are_printed(make_store) -> None:

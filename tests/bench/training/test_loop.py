@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError, UsageError
+from bench.training.checkpoints import read_tensors
 from bench.training.loop import Schedule, train
 from bench.training.schedule import learning_rate
 
@@ -59,6 +60,25 @@ def test_a_finished_training_is_not_done_again(context, line) -> None:
     first = train(model(), line(), squares, PLAIN, job, stage="s")
     again = train(model(), line(stop_in=1), squares, PLAIN, job, stage="s")
     assert same(first, again)
+
+
+def test_the_checkpoint_of_a_finished_training_is_its_weights_alone(context, line, caplog) -> None:
+    job = context("job")
+    checkpoint = job.resume / "s.safetensors"
+    with pytest.raises(line.killed):
+        train(model(), line(4), squares, PLAIN, job, stage="s")
+    assert any(name.startswith("optimizer0") for name in read_tensors(checkpoint)[0])
+    done = train(model(), line(), squares, PLAIN, job, stage="s")
+    tensors, values = read_tensors(checkpoint)
+    assert values["finished"]
+    assert {*tensors} == {f"model.{name}" for name in done.state_dict()} | {"random.cpu"}
+    assert all(torch.equal(tensors[f"model.{name}"], tensor) for name, tensor in done.state_dict().items())
+
+    flipped = bytearray(checkpoint.read_bytes())
+    flipped[-1] ^= 1
+    checkpoint.write_bytes(flipped)
+    assert same(train(model(), line(), squares, PLAIN, job, stage="s"), done)
+    assert "is damaged" in caplog.text
 
 
 def test_another_schedule_does_not_take_up_an_old_checkpoint(context, line) -> None:
