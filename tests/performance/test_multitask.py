@@ -63,7 +63,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def share_of_a_step(batches, step, benchmark) -> float:
-    """Seconds from the cache to an epoch's batches, as a share of the seconds of its steps on batches that are ready."""
+    """Seconds from the cache to an epoch's batches, as a share of the seconds of its steps on ready batches."""
     ready = [batch for batch, _ in batches.epoch(1)]
     step(ready[0])
     reading, training = [], []

@@ -1,8 +1,8 @@
 """What nested tensors cost beside a dictionary of present images by kind with a mask, for the localiser's batches.
 
 Run it as ``python tests/evidence/multitask/nested.py``. Both hold the same images: sagittal and axial frames of the
-preset ``quick`` (or ``--paper`` sizes) of studies of which some lack images. A convolution takes no nested tensor, so one
-has to be taken apart again: image by image, or stacked by size.
+preset ``quick`` (or ``--paper`` sizes) of studies of which some lack images. A convolution takes no nested tensor, so
+one has to be taken apart again: image by image, or stacked by size.
 """
 
 from __future__ import annotations

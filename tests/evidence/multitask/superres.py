@@ -66,7 +66,7 @@ def quality(upscaler: Upscaler, crops: Tensor) -> NDArray[np.float64]:
         [
             (
                 peak_signal_noise_ratio(true, found, data_range=1),
-                structural_similarity(true, found, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False),
+                structural_similarity(true, found, data_range=1, gaussian_weights=True, use_sample_covariance=False),
             )
             for true, found in zip(crops.numpy()[:, 0], restored, strict=True)
         ]
