@@ -96,31 +96,42 @@ class CropReader:
         self.kept = Reduced(keep_mb)
         self._windows: dict[int, NDArray[np.float32]] = {}
 
-    def read(self, crops: Crops) -> Tensor:
-        """Images (B, S, H, W) on the reader's device; zeros where a crop leaves its image."""
+    def read(self, crops: Crops, shift: Tensor | None = None) -> Tensor:
+        """Images (B, S, H, W) on the reader's device; zeros where a crop leaves its image.
+
+        Args:
+            crops: what to read.
+            shift: (B, 2) source pixels by which the crops are moved further, with a gradient: sampling is bilinear, so
+                what is made of a crop can be differentiated by its place. Meant for shifts whose value is about zero:
+                what lies beyond the crop's own block by more than a pixel of the output is not read.
+        """
         count, depth = crops.slices.shape
         if not count:
             return torch.zeros(0, depth, *self.size, device=self.device)
-        blocks, windows, origins, factors = self._blocks(crops)
+        blocks = self.blocks(crops)
+        return sample(blocks.pixels, crops.matrices, blocks.origins, blocks.factors, self.size, shift)
+
+    def blocks(self, crops: Crops, *, enlarge: float = 1.0) -> Blocks:
+        """The parts of the source that the crops touch, area-averaged.
+
+        Args:
+            crops: what is read.
+            enlarge: how much wider and higher than the crops the blocks are.
+        """
+        blocks, windows, origins, factors = self._read_blocks(crops, enlarge)
         pixels = to_device(blocks, self.device)
         low, high = to_device(windows, self.device)[..., None, None].unbind(dim=2)
         pixels = pixels.sub_(low).div_((high - low).clamp_(min=1e-6)).clamp_(0, 1)
-        maps = _block_maps(crops.matrices, origins, factors, blocks.shape[-2:])
-        theta = to_device(maps.astype(np.float32), self.device)
-        grid = _grid(theta, self.size)
-        return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        return Blocks(pixels, origins, factors)
 
-    def _blocks(self, crops: Crops) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray, NDArray]:
-        """The parts of the source that the crops touch, area-averaged.
-
-        Returns:
-            (B, S, h, w) stored values; (B, S, 2) their percentiles; (B, 2) source pixel of each block's first corner;
-            (B, 2) how many source pixels make one of the block, in x and in y.
-        """
+    def _read_blocks(
+        self, crops: Crops, enlarge: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray, NDArray]:
+        """(B, S, h, w) stored values; (B, S, 2) their percentiles; origins and factors as in `Blocks`."""
         height, width = self.size
         reach = np.abs(crops.matrices[:, :, :2]) * (2 / np.array([width, height]))  # source pixels an output pixel
         factors = np.maximum(1, np.floor(reach.max(axis=2))).astype(np.int64)  # (B, 2)
-        corners = np.einsum("bij,cj->bci", crops.matrices, _CORNERS)
+        corners = np.einsum("bij,cj->bci", crops.matrices, _CORNERS * (enlarge, enlarge, 1))
         low = np.floor(corners.min(axis=1)).astype(np.int64) - factors
         high = np.ceil(corners.max(axis=1)).astype(np.int64) + factors + 1
         parts = [self._block(crops, index, low[index], high[index], factors[index]) for index in range(len(crops))]
@@ -162,6 +173,38 @@ class CropReader:
         return self.volumes.array(series_id), self._windows[series_id]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """Parts of the source.
+
+    Attributes:
+        pixels: (B, S, h, w) in 0..1, smaller blocks padded at the right and bottom.
+        origins: (B, 2) source pixel of each block's first corner.
+        factors: (B, 2) how many source pixels make one of the block, in x and in y.
+    """
+
+    pixels: Tensor
+    origins: NDArray[np.int64]
+    factors: NDArray[np.int64]
+
+
+def sample(
+    pixels: Tensor,
+    matrices: NDArray[np.float64],
+    origins: NDArray[np.int64],
+    factors: NDArray[np.int64],
+    size: tuple[int, int],
+    shift: Tensor | None = None,
+) -> Tensor:
+    """Images (B, S, *size) out of blocks (B, S, h, w), zeros outside; see `Crops`, `Blocks` and `CropReader.read`."""
+    maps = _block_maps(matrices, origins, factors, pixels.shape[-2:])
+    theta = to_device(maps.astype(np.float32), pixels.device)
+    if shift is not None:
+        theta = theta + _as_theta(shift, factors, pixels.shape[-2:])
+    grid = _grid(theta, size)
+    return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
 class Reduced:
     """Whole series averaged over areas of pixels, the last used of them kept in memory."""
 
@@ -194,6 +237,12 @@ def averaged(block: np.ndarray, factor: NDArray[np.int64]) -> np.ndarray:
         block = np.pad(block, ((0, 0), (0, bottom), (0, right)), mode="edge")
     depth, height, width = block.shape
     return block.reshape(depth, height // y, y, width // x, x).mean(axis=(2, 4), dtype=np.float32)
+
+
+def _as_theta(shift: Tensor, factors: NDArray, extent: tuple[int, ...]) -> Tensor:
+    """(B, 2, 3) what shifts (B, 2) in source pixels add to the maps of blocks, see `_block_maps`."""
+    size = torch.from_numpy(factors * np.array([extent[1], extent[0]])).to(shift)
+    return F.pad((2 * shift / size)[:, :, None], (2, 0))
 
 
 def _grid(maps: Tensor, size: tuple[int, int]) -> Tensor:

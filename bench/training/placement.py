@@ -24,7 +24,7 @@ def on_device(model: nn.Module, device: str) -> nn.Module:
     return settle(model if there else copy.deepcopy(model), device)
 
 
-def to_device(values: NDArray[Any], device: str) -> Tensor:
+def to_device(values: NDArray[Any], device: str | torch.device) -> Tensor:
     """An array as a tensor on a device. On CUDA the copy goes on while the caller does: from pinned memory.
 
     The tensor shares the array's memory where the device is the CPU.

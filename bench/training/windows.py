@@ -105,6 +105,41 @@ def around(
     return _map(pixel + shift * signs * unit, half * unit * signs * (-1 if flip else 1, 1))
 
 
+def around_all(
+    pixels: NDArray[np.float64],
+    signs: NDArray[np.float64],
+    units: NDArray[np.float64],
+    window: Window,
+    *,
+    axial: bool,
+    levels: NDArray[np.int64],
+    left: NDArray[np.bool_],
+    flip: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """`around` for many points at once: (B, 2, 3).
+
+    Args:
+        pixels: (B, 2) points.
+        signs, units: (B, 2) of their slices, see `axis_signs` and `pixels_per_unit`.
+        window: its reach.
+        axial: whether the slices are axial.
+        levels: (B,) 0 to 4.
+        left: (B,) whether a point is on the patient's left side.
+        flip: (B,) whether it is shown mirrored left-right.
+    """
+    to_left, to_right, up, down = window.reach
+    turn = np.where(left & axial, -1.0, 1.0)
+    shift = np.empty_like(pixels)
+    shift[:, 0] = turn * ((to_right - to_left) / 2 + window.inward)
+    shift[:, 1] = (down - up) / 2 + np.where(levels == 4, window.lower, 0.0)
+    half = np.array([to_left + to_right, up + down]) / 2 * units * signs
+    half[flip, 0] *= -1
+    maps = np.zeros((len(pixels), 2, 3))
+    maps[:, 0, 0], maps[:, 1, 1] = half.T
+    maps[:, :, 2] = pixels + shift * signs * units
+    return maps
+
+
 def pixels_per_unit(series: Series, index: int, unit: Unit) -> NDArray[np.float64]:
     """(2,) pixels of the slice in x and y that make one of a unit, see `Unit`."""
     if unit == "mm":

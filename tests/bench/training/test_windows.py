@@ -9,7 +9,10 @@ from bench.training.windows import (
     WHOLE,
     Window,
     around,
+    around_all,
+    axis_signs,
     check_extent,
+    pixels_per_unit,
     pixels_to_relative,
     relative_to_pixels,
     visible_only,
@@ -122,3 +125,23 @@ def test_the_canal_s_axial_window_moves_inward(series_of) -> None:
     left = around(series, 0, np.array([300.0, 300.0]), window, level=0, left=True, flip=False)
     assert right[0, 2] == 220
     assert left[0, 2] == 280
+
+
+@pytest.mark.parametrize("kind", [AXIAL_T2, SAGITTAL_T2])
+def test_many_windows_at_once_are_those_of_one_after_the_other(series_of, kind) -> None:
+    series = series_of(
+        1, kind, shape=(100, 80), spacing=0.7, directions=((-1, 0, 0), (0, 1, 0)) if kind == AXIAL_T2 else None
+    )
+    window = Window(reach=(30, 18, 20, 25), unit="mm", size=(48, 48), inward=7.0, lower=5.0)
+    random = np.random.default_rng(0)
+    count = 20
+    pixels, levels = random.uniform(0, 80, size=(count, 2)), random.integers(5, size=count)
+    left, flip = random.random((2, count)) < 0.5
+    signs, units = np.tile(axis_signs(series, 3), (count, 1)), np.tile(pixels_per_unit(series, 3, "mm"), (count, 1))
+    found = around_all(pixels, signs, units, window, axial=kind == AXIAL_T2, levels=levels, left=left, flip=flip)
+    for row in range(count):
+        level, side, turn = int(levels[row]), bool(left[row]), bool(flip[row])
+        one = around(series, 3, pixels[row], window, level=level, left=side, flip=turn)
+        if kind != AXIAL_T2 and side:  # `inward` is for axial images
+            one = around(series, 3, pixels[row], window, level=level, flip=turn)
+        np.testing.assert_allclose(found[row], one, atol=1e-9)
