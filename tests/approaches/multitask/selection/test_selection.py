@@ -131,17 +131,17 @@ def test_features_are_computed_once_and_those_of_a_killed_attempt_are_kept(opene
     first = FeatureTable(studies[:2], context, CONFIG.features)
     assert FeatureTable(studies[2:], context, CONFIG.features).folder == first.folder
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     shared = type("Shared", (), {"folder": tmp_path, "volumes": opened.volumes, "threads": 1})()
 
     def stop(done: int, total: int) -> None:
         if done == 2:
-            raise Killed
+            raise KilledError
 
     shared.progress = stop
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         build_features(studies[:4], shared, CONFIG.features)
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.npy")}
     assert len(before) == 2
@@ -177,4 +177,4 @@ def test_errors_are_those_of_studies_that_were_held_out(opened: Any, trained: tu
     keypoints = read_keypoints(opened.cohort, silent)
     choices = choices_of(selector, opened.cohort.studies, keypoints, context)
     assert len(choices) == len(opened.cohort)
-    assert all(0 < group["ensemble"]["n"] for group in selector.accuracy.values())
+    assert all(group["ensemble"]["n"] > 0 for group in selector.accuracy.values())
