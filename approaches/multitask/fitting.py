@@ -24,7 +24,7 @@ from .localiser import Localiser, frame_slice
 from .locator import Locator
 from .model import MultitaskNet
 from .selection import Selector, train_selection
-from .slice_errors import SliceErrors, load_slice_errors, measure_slice_errors
+from .slice_errors import slice_errors
 from .superres import TRAINED
 from .superres_stage import make_upscaler, train_superres
 from .views import AXIAL_VIEWS, VIEWS, MarkedView
@@ -40,7 +40,7 @@ def fit_parts(train: Cohort, context: Context, config: MultitaskConfig) -> tuple
     if config.superres.upscaler == TRAINED:
         folders[SUPERRES] = context.stage(SUPERRES, config.superres.network, train, train_superres)
     parts = make_parts(folders, config)
-    task = grading_task(train, context, config, parts, _slice_errors(train, context, config))
+    task = grading_task(train, context, config, parts)
     one_loop = config.training == "one_loop"
     model = train_grading(
         task, context, keypoints=config.keypoints if one_loop else None, joint_gradient=config.joint_gradient
@@ -48,16 +48,7 @@ def fit_parts(train: Cohort, context: Context, config: MultitaskConfig) -> tuple
     return parts, model
 
 
-def _slice_errors(train: Cohort, context: Context, config: MultitaskConfig) -> SliceErrors:
-    """Measured where crops are moved by them, which takes a second training of selection."""
-    if not config.classifier.augmentation.shift_slices:
-        return {}
-    return load_slice_errors(context.stage("slice_errors", config.selection, train, measure_slice_errors))
-
-
-def grading_task(
-    train: Cohort, context: Context, config: MultitaskConfig, parts: Parts, slice_errors: SliceErrors
-) -> GradingTask:
+def grading_task(train: Cohort, context: Context, config: MultitaskConfig, parts: Parts) -> GradingTask:
     """What the last network is trained on."""
     defects = config.defects
     frames = Frames(config.keypoints.frames, parts.statistics.axial, context.volumes)
@@ -68,7 +59,7 @@ def grading_task(
     unmarked = {} if staged else unmarked_views(points, train.studies, parts.selector, context)
     points = misread(train.studies, points, defects)
     points = miscropped(train.studies, points, defects, frames)
-    errors = Errors(parts.statistics.errors_mm, slice_errors)
+    errors = Errors(parts.statistics.errors_mm, slice_errors(parts.selector.slice_errors))
     reader = StudyCropReader(train.studies, config.classifier, context, errors=errors, sources=crop_sources(defects))
     rows, validation = _held_out(train, context, config)
     return GradingTask(
