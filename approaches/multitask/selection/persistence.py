@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ TRUSTED = (
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.tree._tree.Tree",
 )
 """Types beside those that skops trusts by itself. A file with any other is refused."""
 _CURE = "It was not written by this approach. Delete it and run the same `bench run` again: it is trained anew."
@@ -77,8 +79,11 @@ def _load_boosting(path: Path, sigmoid: Mapping[str, float]) -> BoostedMember:
     import xgboost
 
     try:
+        data = path.read_bytes()
+        if "gradient_booster" not in json.loads(data)["learner"]:  # XGBoost ends the process where that is missing
+            raise ValueError("no trees in it")
         booster = xgboost.Booster({"nthread": 1})
-        booster.load_model(bytearray(path.read_bytes()))
+        booster.load_model(bytearray(data))
         return BoostedMember(booster, float(sigmoid["slope"]), float(sigmoid["intercept"]))
     except FileNotFoundError:
         raise DamagedError(f"{path} is missing. {_CURE}", path) from None

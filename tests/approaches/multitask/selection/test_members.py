@@ -46,7 +46,7 @@ def test_each_member_learns_and_is_calibrated_on_other_studies(name: str, materi
     assert splits is not None
     member = fit_member(name, matrix[train], marked[train], splits, CONFIG, 0)
     values = member.probability(matrix[test])
-    assert values[marked[test]].mean() > 2 * values[~marked[test]].mean()
+    assert values[marked[test]].mean() > 1.5 * values[~marked[test]].mean()
     assert abs(values.mean() - marked[test].mean()) < 0.12  # balanced weights alone would give about one half
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ CONFIG = SelectionConfig.model_validate(
 
 @pytest.fixture(scope="module")
 def opened(session_cache: Path) -> Any:
-    return open_generated(session_cache, "phantom:odd")
+    """The first twelve studies of the odd phantom."""
+    opened = open_generated(session_cache, "phantom:odd")
+    return replace(opened, cohort=opened.cohort.subset(opened.cohort.study_ids[:12]))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,8 @@ def test_what_is_loaded_chooses_as_what_was_saved(opened: Any, trained: tuple[Se
 
 def test_training_twice_gives_the_same(opened: Any, trained: tuple[Selector, Any], tmp_path: Path) -> None:
     context = make_context(tmp_path, opened.volumes, all_studies=opened.cohort)
-    again = fit_selector(opened.cohort, context, CONFIG)
+    fit_selector(opened.cohort, context, CONFIG).save(tmp_path)
+    again = Selector.load(tmp_path, CONFIG)
     studies = opened.cohort.studies
     assert again.sagittal(studies, context) == trained[0].sagittal(studies, trained[1])
 
