@@ -48,6 +48,23 @@ class StudyCrops:
     read: dict[str, Crops]
     own: NDArray[np.bool_]
 
+    def split(self, sizes: Sequence[int]) -> list[StudyCrops]:
+        """The crops of the first so many studies, of the next, and so on."""
+        ends = np.cumsum(sizes)
+        parts = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        counts = {name: [int(there[part].sum()) for part in parts] for name, there in self.present.items()}
+        images = {name: one.split(counts[name]) for name, one in self.images.items()}
+        read = {name: one.split(counts[name]) for name, one in self.read.items()}
+        return [
+            StudyCrops(
+                {name: one[place] for name, one in images.items()},
+                {name: there[part] for name, there in self.present.items()},
+                {name: one[place] for name, one in read.items()},
+                self.own[part],
+            )
+            for place, part in enumerate(parts)
+        ]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Errors:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from bench.training.sampling import Epochs, Rows, complete_rows
 
 from .crop_reader import StudyCropReader, StudyCrops
 from .keypoint_data import KeypointBatch, KeypointBatches
+
+_TOGETHER = 8  # batches
 
 
 @dataclass(slots=True, eq=False)
@@ -84,11 +87,27 @@ class GradeBatches:
 
     def epoch(self, number: int) -> Iterator[tuple[GradeBatch, int]]:
         """Every study once."""
-        for rows, random in self.epochs.epoch(number):
-            batch = self.batch(rows, random)
-            images = {} if batch.crops is None else batch.crops.images
-            self.last_rows = rows
-            yield batch, sum(len(one) for one in images.values()) or len(rows)
+        batches = self.epochs.epoch(number)
+        while some := list(islice(batches, 1 if self.frames is not None else _TOGETHER)):
+            for batch in self._read_together([rows for rows, _ in some], some[0][1]):
+                images = {} if batch.crops is None else batch.crops.images
+                self.last_rows = batch.rows
+                yield batch, sum(len(one) for one in images.values()) or len(batch.rows)
+
+    def _read_together(self, parts: Sequence[Rows], random: np.random.Generator) -> list[GradeBatch]:
+        """Batches of the studies of each part: reading many crops at once costs less than one batch at a time."""
+        whole = self.batch(np.concatenate(parts), random)
+        if len(parts) == 1 or whole.crops is None:
+            return [whole]
+        sizes = [len(rows) for rows in parts]
+        ends = np.cumsum(sizes)[:-1]
+        mirrored = np.split(whole.mirrored, ends)
+        return [
+            GradeBatch(rows, grades, random, turned, crops)
+            for rows, grades, turned, crops in zip(
+                parts, whole.grades.split(sizes), mirrored, whole.crops.split(sizes), strict=True
+            )
+        ]
 
     def batch(self, rows: Rows, random: np.random.Generator) -> GradeBatch:
         """Some studies as training sees them."""

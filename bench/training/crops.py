@@ -47,6 +47,12 @@ class Crops:
         """The crops at these places."""
         return type(self)(self.series[index], self.slices[index], self.matrices[index])
 
+    def split(self, counts: Sequence[int]) -> list[Self]:
+        """The first so many crops, the next, and so on."""
+        ends = np.cumsum(counts)[:-1]
+        arrays = (np.split(one, ends) for one in (self.series, self.slices, self.matrices))
+        return [type(self)(*parts) for parts in zip(*arrays, strict=True)]
+
     @classmethod
     def join(cls, parts: Sequence[Crops]) -> Self:
         """Several sets of crops, one after the other."""

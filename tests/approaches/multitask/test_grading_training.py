@@ -8,6 +8,7 @@ import torch
 
 from bench.approaches.multitask import fitting
 from bench.approaches.multitask.fitting import unmarked_views
+from bench.approaches.multitask.grading_data import GradeBatches
 from bench.approaches.multitask.grading_training import GradingTask, objectives, train_grading
 from bench.approaches.multitask.model import MultitaskNet
 from bench.approaches.multitask.views import VIEWS
@@ -71,7 +72,7 @@ def test_in_one_loop_both_losses_have_an_optimizer_and_the_grades_do_not_reach_t
 
 
 def one_batch(fit, task: GradingTask, multitask: Any, odd, tmp_path) -> Any:
-    from bench.approaches.multitask.grading_data import GradeBatches
+
     from bench.approaches.multitask.keypoint_data import KeypointBatches
 
     context = make_context(tmp_path / "batch", odd.volumes)
@@ -173,3 +174,23 @@ def test_the_curriculum_begins_with_complete_studies_and_freezes_the_heads_in_th
     assert 0 < first < len(train)
     _, _, told = fit(*settings, "keypoints.curriculum={all_below=1e9, freeze_below=1e9}", train=train)
     assert [one["steps"] for one in told] == [first, len(train), len(train)]
+
+
+def test_batches_that_are_read_together_are_those_that_each_study_alone_would_give(fit) -> None:
+    settings = "classifier.augmentation.mirror.probability=0", "classifier.augmentation.shift_slices=false"
+    _, task, _ = fit(*settings, "classifier.augmentation.jitter=0", "classifier.schedule.batch_size=3")
+    batches = GradeBatches(task.reader, task.keypoints, task.grades, task.rows, 0)
+    seen = []
+    for batch, count in batches.epoch(1):
+        assert batch.crops is not None
+        assert count == sum(len(one) for one in batch.crops.images.values())
+        np.testing.assert_array_equal(batch.grades.numpy(), task.grades[batch.rows])
+        np.testing.assert_array_equal(batches.last_rows, batch.rows)
+        alone = task.reader.read(batch.rows, task.keypoints, np.random.default_rng(0))
+        np.testing.assert_array_equal(batch.crops.own, alone.own)
+        for name, images in alone.images.items():
+            torch.testing.assert_close(batch.crops.images[name], images)
+            np.testing.assert_array_equal(batch.crops.present[name], alone.present[name])
+            np.testing.assert_array_equal(batch.crops.read[name].slices, alone.read[name].slices)
+        seen += batch.rows.tolist()
+    assert sorted(seen) == task.rows.tolist()

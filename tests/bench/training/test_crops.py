@@ -100,3 +100,12 @@ def test_kept_series_give_the_same_image_within_rounding(memory_volumes, volume)
 def test_no_crops_give_an_empty_batch(memory_volumes) -> None:
     empty = Crops(np.zeros(0, int), np.zeros((0, 5), int), np.zeros((0, 2, 3)))
     assert CropReader(memory_volumes({}), (4, 6)).read(empty).shape == (0, 5, 4, 6)
+
+
+def test_crops_that_are_split_join_to_what_they_were() -> None:
+    whole = Crops(np.arange(5), np.arange(10).reshape(5, 2), np.arange(30.0).reshape(5, 2, 3))
+    parts = whole.split([2, 0, 3])
+    assert [len(part) for part in parts] == [2, 0, 3]
+    again = Crops.join(parts)
+    for name in ("series", "slices", "matrices"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
