@@ -49,7 +49,7 @@ _SEPARATE = 6  # panels of training curves that are shown unfolded
 def costs(analysis: Analysis) -> Section:
     """Of every approach."""
     tables = [_table(analysis)]
-    figures = [_front(analysis)]
+    figures = [_front(analysis)] if analysis.costs else []
     if analysis.learning_curves:
         figures.append(_learning(analysis))
         tables.append(_learning_table(analysis))
