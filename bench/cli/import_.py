@@ -54,9 +54,11 @@ def command(
     Each FILE has the columns row_id, normal_mild, moderate, severe. Several files of one approach are joined; they may
     hold different studies or conditions. Missing rows are filled by the class prior of the other folds, and counted.
 
-    The predictions join the split in the store. With --labels and an empty store, that label table is the data set. With
-    --folds, only a split with the same folds is joined, else a new one is made. Without --folds, nobody can check that
-    predictions are out of fold. Importing other contents under the same NAME moves the earlier ones to replaced/.
+    The predictions join the split in the store whose labels (with --labels) and folds (with --folds) are the same.
+    Where there is none, a new split is made: a label table is enough, and images are not needed. Results of different
+    splits are not compared. Without --folds it cannot be checked that the predictions are out of fold.
+
+    Importing other contents under the same NAME moves the earlier ones to replaced/.
     """
     from bench.comparison import compare
     from bench.jobs.importing import ImportRequest, import_predictions
@@ -111,7 +113,7 @@ def _lines(outcome: Outcome, result: ApproachResult, store: Path) -> list[str]:
     if outcome.missing_folds:
         folds = ", ".join(map(str, outcome.missing_folds))
         lines.append(f"no row of fold {folds}: incomplete, scored on the other folds")
-    lines += [f"{note}" for note in result.notes if not note.startswith("incomplete")]
+    lines += [note for note in result.notes if not note.startswith("incomplete")]
     lines += [
         f"score: {result.estimate.score:.4f} [{low:.4f}, {high:.4f}], n = {result.studies} studies",
         f"results: {outcome.target.folder.path}",

@@ -29,8 +29,8 @@ def imported_notes(imported: Imported) -> list[str]:
     missing = "no row was missing"
     if imported.filled:
         missing = (
-            f"{imported.filled:,} of {imported.rows:,} rows were missing ({imported.filled_labelled:,} of them labelled) "
-            "and filled by the class prior of the other folds"
+            f"{imported.filled:,} of {imported.rows:,} rows were missing ({imported.filled_labelled:,} of them "
+            "labelled) and filled by the class prior of the other folds"
         )
     checked = "no fold file was given, so it was not checked that these predictions are out of fold"
     if imported.folds is not None:

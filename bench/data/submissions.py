@@ -114,6 +114,7 @@ def _refuse_contradictions(
     row = f"{study_ids[study]}_{TARGET_NAMES[target]}"
     said, before = (", ".join(f"{value:.6g}" for value in each[study, target]) for each in (values, whole))
     raise DataError(
-        f"{files[number]}: row {row!r} has {said}, but {files[origin[study, target]]} has {before} ({int(differ.sum())} "
-        "such rows). Join files of one approach with different rows; average several models first."
+        f"{files[number]}: row {row!r} has {said}, but {files[origin[study, target]]} has {before} "
+        f"({int(differ.sum())} such rows). Join files of one approach with different rows; average several models "
+        "first."
     )
