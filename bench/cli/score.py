@@ -13,10 +13,9 @@ from bench.cli.options import PathType
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from bench.metric import Score
     from bench.metric.solution import Solution
+    from bench.metric.terms import FloatArray
 
 SCHEMA_VERSION = 1
 DEFAULT_FOLDS = 5
@@ -62,7 +61,7 @@ def command(
         click.echo(_text(result))
 
 
-def _prior(truth: Solution, folds: str | None) -> NDArray[np.float64]:
+def _prior(truth: Solution, folds: str | None) -> FloatArray:
     """(N, 25, 3) the class prior of the other folds, for the studies of a solution."""
     import numpy as np
 

@@ -76,8 +76,8 @@ def refuse(
     if bad.any():
         place, count = int(np.argmax(bad)), int(bad.sum())
         rows = "1 such row" if count == 1 else f"{count} such rows"
-        quoted = "" if cells is None else f" with {', '.join(str(cell)[:30] or 'nothing' for cell in cells[place])}"
-        raise DataError(f"{source}: {what} (first: {names.iloc[place]!r}{quoted}; {rows}). {cure}")
+        quoted = "" if cells is None else f"; the first has {', '.join(str(cell)[:30] or '-' for cell in cells[place])}"
+        raise DataError(f"{source}: {what} (first: {names.iloc[place]!r}; {rows}{quoted}). {cure}")
 
 
 def refuse_duplicates(source: str, names: pd.Series) -> None:
