@@ -77,11 +77,13 @@ def find_target(store: Path, *, labels: Path | None, folds: Path | None, split: 
         DataError: a wrong label table.
     """
     table = None if labels is None else read_labels(_existing(labels))
-    known = [_stored(SplitFolder(split), required=True)] if split is not None else _all_stored(store)
-    candidates = [each for each in known if each is not None and (table is None or _has_labels(each, table))]
+    if folds is not None and not folds.is_file():
+        raise UsageError(f"--folds {folds}: no such file. Name a CSV with the columns study_id,fold.")
+    known, unreadable = ([_stored(SplitFolder(split))], []) if split is not None else _all_stored(store)
+    candidates = [each for each in known if table is None or _has_labels(each, table)]
     if not candidates:
         if table is None or labels is None or split is not None:
-            raise UsageError(_nothing_to_join(store, split, labels))
+            raise UsageError(_nothing_to_join(store, split, labels, unreadable))
         return _from_labels(store, table, labels, folds)
     if folds is not None:
         of_these = [each for each in candidates if _same_folds(each, folds)]
@@ -99,19 +101,22 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _all_stored(store: Path) -> list[Target | None]:
-    return [_stored(SplitFolder(about.parent)) for about in sorted(store.glob(f"*/*/{ABOUT}"))]
+def _all_stored(store: Path) -> tuple[list[Target], list[str]]:
+    """The splits of a store, and why others cannot be read."""
+    found, unreadable = [], []
+    for about in sorted(store.glob(f"*/*/{ABOUT}")):
+        try:
+            found.append(_stored(SplitFolder(about.parent)))
+        except (DataError, DamagedFileError) as error:
+            unreadable.append(str(error))
+    return found, unreadable
 
 
-def _stored(folder: SplitFolder, *, required: bool = False) -> Target | None:
-    """A split of the store; None if it cannot be read."""
-    try:
-        fold, record = folder.read_folds(), folder.record()
-        labels = folder.read_labels(fold.index.tolist())
-    except (DataError, DamagedFileError):
-        if required:
-            raise
-        return None
+def _stored(folder: SplitFolder) -> Target:
+    fold, record = folder.read_folds(), folder.record()
+    labels = folder.read_labels(fold.index.tolist())
+    if not (record.data_hash and record.fold_hash):
+        raise DataError(f"{folder.about} lacks the hashes of data and folds. {SplitRecord.cure}")
     return Target(folder, record, fold.reset_index(), labels, {})
 
 
@@ -171,12 +176,12 @@ def _folder(store: Path, record: SplitRecord, split: pd.DataFrame) -> SplitFolde
     return SplitFolder(store / names.data_name / names.split_name)
 
 
-def _nothing_to_join(store: Path, split: Path | None, labels: Path | None) -> str:
+def _nothing_to_join(store: Path, split: Path | None, labels: Path | None, unreadable: list[str]) -> str:
     if split is not None:
         return f"--split {split}: it has other labels than {labels}. Leave out --labels or --split."
     return (
         f"the store {store} holds no split to join. Pass the label table with --labels train.csv, or run an approach "
-        "on the data set first."
+        "on the data set first." + "".join(f"\nNot readable: {why}" for why in unreadable)
     )
 
 

@@ -82,8 +82,58 @@ class Outcome:
     unchanged: bool
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Checked:
+    """Predictions that passed every check.
+
+    Attributes:
+        request: what was asked for.
+        target: what they are scored on.
+        joined: as they were read.
+        folds: the fold file that came with them, if any.
+        filled: (N, 25, 3) probabilities without gaps.
+    """
+
+    request: ImportRequest
+    target: Target
+    joined: Joined
+    folds: SourceFile | None
+    filled: NDArray[np.float64]
+
+    @property
+    def folds_there(self) -> tuple[int, ...]:
+        """The folds that have any row."""
+        return tuple(np.unique(self.target.fold[~self.joined.absent.all(axis=1)]).tolist())
+
+
 def import_predictions(request: ImportRequest) -> Outcome:
     """Check, fill and store predictions made elsewhere. Raises BenchError with the cure, before anything is written."""
+    checked = _checked(request)
+    target, there = checked.target, checked.folds_there
+    jobs = {fold: _job(request, target, fold) for fold in np.unique(target.fold).tolist()}
+    made_from = {fold: _fingerprint(jobs[fold], checked) for fold in there}
+    check_store(request.store)
+    target.write()
+    folders = {fold: JobFolder(_folder(job, target)) for fold, job in jobs.items()}
+    replaced = []
+    with Lock(_lock(folders[0])):
+        unchanged = all(_is_as_wanted(files, made_from.get(fold)) for fold, files in folders.items())
+        if not unchanged:
+            replaced = [gone for files in folders.values() if (gone := files.set_aside()) is not None]
+            for fold in there:
+                _write(folders[fold], jobs[fold], made_from[fold], checked)
+    return Outcome(
+        folders=tuple(folders[fold] for fold in there),
+        target=target,
+        absent=checked.joined.absent,
+        missing_folds=tuple(sorted(set(jobs) - set(there))),
+        left_out=checked.joined.left_out,
+        replaced=tuple(replaced),
+        unchanged=unchanged,
+    )
+
+
+def _checked(request: ImportRequest) -> _Checked:
     _check_name(request.name)
     if request.store.exists() and not request.store.is_dir():
         raise UsageError(f"--out {request.store}: that is a file. Name a folder.")
@@ -97,27 +147,11 @@ def import_predictions(request: ImportRequest) -> Outcome:
             f"{', '.join(map(str, request.files))}: missing row (first: {row!r}; {int(absent.sum())} such rows of "
             f"{absent.size}). Add them, or omit --strict to fill them by the class prior of the other folds."
         )
+    folds = None
+    if request.folds is not None:
+        folds = SourceFile(name=request.folds.name, sha256=hashlib.sha256(request.folds.read_bytes()).hexdigest())
     filled = np.where(absent[..., None], out_of_fold_prior(target.grades, target.fold), joined.probabilities)
-    there = [int(fold) for fold in np.unique(target.fold[~absent.all(axis=1)])]
-    jobs = {fold: _job(request, target, fold) for fold in np.unique(target.fold).tolist()}
-    made_from = {fold: _fingerprint(jobs[fold], joined, request.folds) for fold in there}
-    check_store(request.store)
-    target.write()
-    folders = {fold: JobFolder(target.folder.path / job.run_name / job.seed_name / f"fold{fold}")
-               for fold, job in jobs.items()}  # fmt: skip
-    with Lock(_lock(folders[0])):
-        unchanged = all(
-            judge_folder(folders[fold], made_from[fold]).action == "reuse" if fold in there else
-            not folders[fold].holds_work() for fold in folders
-        )  # fmt: skip
-        replaced = [] if unchanged else [gone for files in folders.values() if (gone := files.set_aside())]
-        for fold in [] if unchanged else there:
-            held_out = target.fold == fold
-            _write(folders[fold], jobs[fold], made_from[fold], request, target, held_out, filled, absent, joined)
-    return Outcome(
-        tuple(folders[fold] for fold in there), target, absent, tuple(sorted(set(jobs) - set(there))), joined.left_out,
-        tuple(replaced), unchanged,
-    )  # fmt: skip
+    return _Checked(request, target, joined, folds, filled)
 
 
 def _check_name(name: str) -> None:
@@ -144,37 +178,39 @@ def _job(request: ImportRequest, target: Target, fold: int) -> Job:
     )
 
 
-def _fingerprint(job: Job, joined: Joined, folds: Path | None) -> dict[str, Any]:
+def _folder(job: Job, target: Target) -> Path:
+    return target.folder.path / job.run_name / job.seed_name / f"fold{job.fold}"
+
+
+def _is_as_wanted(files: JobFolder, made_from: Mapping[str, Any] | None) -> bool:
+    """Whether a folder holds the result of this fingerprint already, or is empty where there is to be none."""
+    return not files.holds_work() if made_from is None else judge_folder(files, made_from).action == "reuse"
+
+
+def _fingerprint(job: Job, checked: _Checked) -> dict[str, Any]:
     """What a stored import holds for: other contents of the files replace it."""
+    digests = "".join(sorted(set(checked.joined.digests)))
     return {
         "data": job.data_hash,
         "folds": job.fold_hash,
         "fold": job.fold,
         "config": job.config_hash,
         "seed": job.seed,
-        "imported files": hashlib.sha256("".join(sorted(set(joined.digests))).encode()).hexdigest(),
-        "imported folds": "" if folds is None else _sha256(folds),
+        "imported files": hashlib.sha256(digests.encode()).hexdigest(),
+        "imported folds": "" if checked.folds is None else checked.folds.sha256,
     }
 
 
-def _write(
-    files: JobFolder,
-    job: Job,
-    made_from: Mapping[str, Any],
-    request: ImportRequest,
-    target: Target,
-    held_out: NDArray[np.bool_],
-    filled: NDArray[np.float64],
-    absent: NDArray[np.bool_],
-    joined: Joined,
-) -> None:
+def _write(files: JobFolder, job: Job, made_from: Mapping[str, Any], checked: _Checked) -> None:
     """Write one fold. ``job.json`` comes late, so that a killed import is nothing that could be resumed."""
-    ids, grades = target.study_ids[held_out], target.grades[held_out]
-    write_predictions(files, Predictions(ids, filled[held_out]))
-    _write_notes(files, ids, absent[held_out])
-    score = score_of(study_terms(grades, filled[held_out]))
-    sources = zip(request.files, joined.digests, strict=True)
-    result = Result(
+    target, held_out = checked.target, checked.target.fold == job.fold
+    ids, grades, probabilities = target.study_ids[held_out], target.grades[held_out], checked.filled[held_out]
+    absent = checked.joined.absent[held_out]
+    write_predictions(files, Predictions(ids, probabilities))
+    _write_notes(files, ids, absent)
+    score = score_of(study_terms(grades, probabilities))
+    sources = zip(checked.request.files, checked.joined.digests, strict=True)
+    Result(
         score=score.score,
         parts=score.parts,
         studies=len(ids),
@@ -182,16 +218,15 @@ def _write(
         fingerprint=dict(made_from),
         fit_seconds=None,
         predict_seconds=None,
-        command=request.command,
+        command=checked.request.command,
         imported=Imported(
             files=tuple(SourceFile(name=path.name, sha256=digest) for path, digest in sources),
-            folds=None if request.folds is None else SourceFile(name=request.folds.name, sha256=_sha256(request.folds)),
-            rows=int(absent[held_out].size),
-            filled=int(absent[held_out].sum()),
-            filled_labelled=int((absent[held_out] & (grades >= 0)).sum()),
+            folds=checked.folds,
+            rows=absent.size,
+            filled=int(absent.sum()),
+            filled_labelled=int((absent & (grades >= 0)).sum()),
         ),
-    )
-    result.write(files.result)
+    ).write(files.result)
     JobRecord(job=job, fingerprint=dict(made_from), threads=0).write(files.job)
     files.finish()
 
@@ -210,7 +245,3 @@ def _lock(files: JobFolder) -> Path:
     """One lock for all folds of an import."""
     seed = files.path.parent
     return seed.with_name(f"{seed.name}.lock")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
