@@ -107,7 +107,9 @@ def _lines(outcome: Outcome, result: ApproachResult, store: Path) -> list[str]:
 
     low, high = result.estimate.interval
     lines = ["the same predictions are there already; nothing was written"] if outcome.unchanged else []
-    lines += [f"earlier predictions of this name moved to {path}" for path in outcome.replaced]
+    if outcome.replaced:
+        folds = "1 fold" if len(outcome.replaced) == 1 else f"{len(outcome.replaced)} folds"
+        lines.append(f"earlier predictions of this name moved to {outcome.replaced[0].parent} ({folds})")
     if outcome.left_out:
         lines.append(f"dropped: {outcome.left_out:,} rows of studies that the data set leaves out for all approaches")
     if outcome.missing_folds:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench.jobs.result import Imported, SourceFile
 from bench.jobs.store import StoredJob
+from bench.targets import CONDITIONS
 
 
 def imported_from(jobs: Sequence[StoredJob]) -> Imported | None:
@@ -21,6 +22,7 @@ def imported_from(jobs: Sequence[StoredJob]) -> Imported | None:
         rows=sum(each.rows for each in known),
         filled=sum(each.filled for each in known),
         filled_labelled=sum(each.filled_labelled for each in known),
+        filled_by_condition={name: sum(each.filled_by_condition[name] for each in known) for name in CONDITIONS},
     )
 
 
@@ -28,9 +30,10 @@ def imported_notes(imported: Imported) -> list[str]:
     """The same for a reader."""
     missing = "no row was missing"
     if imported.filled:
+        by_condition = ", ".join(f"{name} {count:,}" for name, count in imported.filled_by_condition.items() if count)
         missing = (
             f"{imported.filled:,} of {imported.rows:,} rows were missing ({imported.filled_labelled:,} of them "
-            "labelled) and filled by the class prior of the other folds"
+            f"labelled) and filled by the class prior of the other folds: {by_condition}"
         )
     checked = "no fold file was given, so it was not checked that these predictions are out of fold"
     if imported.folds is not None:

@@ -42,10 +42,14 @@ def compare_pair(jobs: Sequence[StoredJob], first: str, second: str) -> list[One
             comparable results in common.
     """
     done = [job for job in jobs if job.status == "done"]
-    known = sorted({name for job in done for name in names_of(job)})
+    known = {name for job in done for name in names_of(job)}
     for name in (first, second):
+        if name == PRIOR:
+            raise UsageError(
+                f"{PRIOR} is the reference of every comparison: `bench report` holds each approach against it."
+            )
         if name not in known:
-            raise unknown("finished approach", name, known)
+            raise unknown("finished approach", name, sorted({each for job in done for each in names_of(job)[:2]}))
     splits: dict[SplitFolder, list[StoredJob]] = {}
     for job in done:
         splits.setdefault(job.files.split, []).append(job)
@@ -98,8 +102,6 @@ def _pair(jobs: Sequence[StoredJob], first: _Line, second: _Line) -> OnePair | N
 
 
 def _why_apart(first: _Line, second: _Line) -> str:
-    if PRIOR in (first[0], second[0]):
-        return f"each approach is held against the class prior in every report; {PRIOR} is in no pair"
     if first[3] != second[3]:
         return "train fractions are compared within one configuration alone"
     if "-" in first[1] or "-" in second[1]:

@@ -92,7 +92,7 @@ def _known_rows(
     gone = studies.isin(set(left_out)).to_numpy(bool)
     strange = ~studies.isin(set(study_ids.tolist())).to_numpy(bool) & ~gone
     cure = "Remove these rows, or give the label table that holds these studies with --labels."
-    what = f"{studies[strange].nunique()} studies that the label table of {len(study_ids)} studies lacks"
+    what = f"row of a study that the label table of {len(study_ids)} studies lacks"
     refuse(source, strange, names, what, cure)
     return table[~gone].reset_index(drop=True), int(gone.sum())
 

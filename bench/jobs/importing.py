@@ -27,7 +27,7 @@ from bench.jobs.score import score_of
 from bench.jobs.store import check_store, judge_folder
 from bench.metric import study_terms
 from bench.metric.prior import out_of_fold_prior
-from bench.targets import TARGET_NAMES
+from bench.targets import CONDITIONS, TARGET_NAMES, TARGETS
 
 PRESET = "imported"
 CONFIG = canonical({"imported": True})
@@ -225,10 +225,17 @@ def _write(files: JobFolder, job: Job, made_from: Mapping[str, Any], checked: _C
             rows=absent.size,
             filled=int(absent.sum()),
             filled_labelled=int((absent & (grades >= 0)).sum()),
+            filled_by_condition=_by_condition(absent),
         ),
     ).write(files.result)
     JobRecord(job=job, fingerprint=dict(made_from), threads=0).write(files.job)
     files.finish()
+
+
+def _by_condition(absent: NDArray[np.bool_]) -> dict[str, int]:
+    """How many of the rows (N, 25) belong to each condition."""
+    condition = np.array([target.condition for target in TARGETS])
+    return {name: int(absent[:, condition == name].sum()) for name in CONDITIONS}
 
 
 def _write_notes(files: JobFolder, study_ids: NDArray[np.int64], absent: NDArray[np.bool_]) -> None:

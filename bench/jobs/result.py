@@ -130,6 +130,7 @@ class Imported(BaseModel):
         rows: how many rows the fold has.
         filled: how many of these no file had: filled by the class prior of the other folds.
         filled_labelled: those of them that are scored.
+        filled_by_condition: all filled rows by condition.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -138,6 +139,7 @@ class Imported(BaseModel):
     rows: int
     filled: int
     filled_labelled: int
+    filled_by_condition: dict[str, int]
 
 
 class Result(Document):

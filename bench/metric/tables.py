@@ -25,6 +25,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: a folder, a device or a pipe. Name a regular CSV file.")
     if not path.is_file():
         raise UsageError(f"{path}: no such file. Name a CSV file that exists.")
     try:

@@ -48,7 +48,7 @@ _SEPARATE = 6  # panels of training curves that are shown unfolded
 
 def costs(analysis: Analysis) -> Section:
     """Of every approach."""
-    tables = [_table(analysis)]
+    tables = [_table(analysis)] if analysis.costs else []
     figures = [_front(analysis)] if analysis.costs else []
     if analysis.learning_curves:
         figures.append(_learning(analysis))

@@ -39,6 +39,7 @@ def test_compare_prints_one_pair(elsewhere) -> None:
     [
         (("base", "bose"), "bose.*[Dd]id you mean 'base'"),
         (("base", "base-imported"), "are the same results"),
+        (("base", "prior"), "prior is the reference of every comparison"),
     ],
 )
 def test_compare_refuses(elsewhere, names: tuple[str, str], message: str) -> None:

@@ -80,7 +80,8 @@ def test_files_of_one_approach_are_joined(elsewhere) -> None:
     pick = re.compile(r"score: [0-9.]+ \[.*\]")
     assert pick.findall(joined.stdout) == pick.findall(whole.stdout) != []
     alone = elsewhere.add_alone("spinal-alone", first)
-    assert "1,200 of 1,500 rows were missing" in alone.stdout
+    assert "1,200 of 1,500 rows were missing (1,200 of them labelled)" in alone.stdout
+    assert "other folds: foraminal 600, subarticular 600;" in alone.stdout
     other = elsewhere.write(table[spinal].assign(severe=table["severe"] + 0.0005), "again.csv")
     with pytest.raises(DataError, match=r"again\.csv: row '1000_spinal.* but .*spinal\.csv has .*300 such rows"):
         elsewhere.add_alone("twice", first, other)
@@ -110,7 +111,7 @@ def test_other_contents_replace_and_the_same_change_nothing(elsewhere) -> None:
     assert before == {job.folder: (job.folder / "done").stat().st_mtime_ns for job in stored_jobs(elsewhere.store)}
     elsewhere.write(elsewhere.table(1.0))
     result = elsewhere.add_alone("base", path)
-    assert result.stdout.count("moved to") == 4
+    assert re.search(r"earlier predictions of this name moved to .*replaced \(4 folds\)", result.stdout)
     assert len([*elsewhere.store.rglob("replaced/*/result.json")]) == 4
     assert len(stored_jobs(elsewhere.store)) == 4
 
@@ -188,7 +189,7 @@ BAD = {
     ),
     "wrong studies": (
         lambda t, p: t.assign(row_id=t["row_id"].str.replace("^1", "9", regex=True)),
-        r"studies that the label table of 60 studies lacks \(first: '9",
+        r"study that the label table of 60 studies lacks \(first: '9",
     ),
     "hostile id": (lambda t, p: t.assign(row_id="\x1b[31m<script>_x"), r"first: '\\x1b\[31m<script>_x'"),
     "empty cell": (lambda t, p: t.assign(severe=np.nan), "empty cell or NaN .first: '1000_.*Every row needs"),
