@@ -115,9 +115,10 @@ def _all_stored(store: Path) -> tuple[list[Target], list[str]]:
 def _stored(folder: SplitFolder) -> Target:
     fold, record = folder.read_folds(), folder.record()
     labels = folder.read_labels(fold.index.tolist())
-    if not (record.data_hash and record.fold_hash):
-        raise DataError(f"{folder.about} lacks the hashes of data and folds. {SplitRecord.cure}")
-    return Target(folder, record, fold.reset_index(), labels, {})
+    if not record.data_hash:
+        raise DataError(f"{folder.about} does not tell which data it is of. {SplitRecord.cure}")
+    split = fold.reset_index()
+    return Target(folder, record.model_copy(update={"fold_hash": fold_hash(split)}), split, labels, {})
 
 
 def _has_labels(target: Target, table: pd.DataFrame) -> bool:

@@ -116,6 +116,29 @@ def test_other_contents_replace_and_the_same_change_nothing(elsewhere) -> None:
     assert len(stored_jobs(elsewhere.store)) == 4
 
 
+def test_a_damaged_import_is_made_anew(elsewhere) -> None:
+    path = elsewhere.write(elsewhere.table())
+    elsewhere.add_alone("base", path)
+    job = stored_jobs(elsewhere.store)[0]
+    job.files.predictions.write_text("row_id\n")
+    assert job.status == "damaged"
+    assert "moved to" in elsewhere.add_alone("base", path).stdout
+    assert [job.status for job in stored_jobs(elsewhere.store)] == ["done"] * 4
+
+
+def test_three_seeds_are_ranked(elsewhere) -> None:
+    for name, sharpness in (("base", 1.0), ("sharp", 3.0)):
+        for seed in range(3):
+            path = elsewhere.write(elsewhere.table(sharpness, seed=seed + 1))
+            elsewhere.add(name, path, "--seed", seed, "--labels", elsewhere.root / "train.csv")
+    document = elsewhere.report()
+    assert document["ranked"]
+    assert [(each["name"], each["rank"], each["seeds"]) for each in document["approaches"]] == [
+        ("sharp", 1, [0, 1, 2]),
+        ("base", 2, [0, 1, 2]),
+    ]
+
+
 def test_they_join_a_split_that_was_run_with_floor_and_order_of_folds(
     elsewhere, make_store: Callable[..., Path]
 ) -> None:
