@@ -36,6 +36,13 @@ SCHEMA_VERSION = 1
 @click.option("--strict", is_flag=True, help="Refuse missing rows instead of filling them.")
 @click.option("--split", type=PathType, help="Folder of the split to join, where the store holds several.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Their training seed.")
+@click.option(
+    "--train-fraction",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of the training studies that they were trained on; only equal shares are compared.",
+)
 @options.store
 @options.as_json
 def command(
@@ -46,6 +53,7 @@ def command(
     strict: bool,
     split: Path | None,
     seed: int,
+    train_fraction: float,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -73,6 +81,7 @@ def command(
         split=split,
         strict=strict,
         seed=seed,
+        train_fraction=train_fraction,
         command=shlex.join(["bench", *sys.argv[1:]]),
     )
     outcome = import_predictions(request)

@@ -103,7 +103,8 @@ def _pair(jobs: Sequence[StoredJob], first: _Line, second: _Line) -> OnePair | N
 
 def _why_apart(first: _Line, second: _Line) -> str:
     if first[3] != second[3]:
-        return "train fractions are compared within one configuration alone"
+        shares = f"{first[0]} has {first[3]:g} and {second[0]} {second[3]:g}"
+        return f"different train fractions are compared within one configuration alone ({shares})"
     if "-" in first[1] or "-" in second[1]:
         return "an ablation is compared with what it changes alone"
     return "no study is graded by both"

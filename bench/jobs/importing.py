@@ -45,6 +45,7 @@ class ImportRequest:
         store: the folder of all results.
         strict: refuse missing rows instead of filling them.
         seed: the training seed that the predictions are from.
+        train_fraction: the share of the training studies that they were trained on.
         command: the command line.
     """
 
@@ -56,6 +57,7 @@ class ImportRequest:
     split: Path | None = None
     strict: bool = False
     seed: int = 0
+    train_fraction: float = 1.0
     command: str = ""
 
 
@@ -175,6 +177,7 @@ def _job(request: ImportRequest, target: Target, fold: int) -> Job:
         fold_hash=target.record.fold_hash,
         fold=fold,
         seed=request.seed,
+        train_fraction=request.train_fraction,
     )
 
 
@@ -196,6 +199,7 @@ def _fingerprint(job: Job, checked: _Checked) -> dict[str, Any]:
         "fold": job.fold,
         "config": job.config_hash,
         "seed": job.seed,
+        "train fraction": job.train_fraction,
         "imported files": hashlib.sha256(digests.encode()).hexdigest(),
         "imported folds": "" if checked.folds is None else checked.folds.sha256,
     }
