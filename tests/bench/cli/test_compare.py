@@ -54,5 +54,5 @@ def test_compare_names_what_a_name_may_mean(make_store: Callable[..., Path]) -> 
     with pytest.raises(UsageError, match=r"'mil' means several results: mil-quick-44136fa3@0\.5, mil-quick-.*@1\."):
         invoke(compare.command, "mil", "other", "--out", store)
     assert "n = 40" in invoke(compare.command, "mil@1", "other", "--out", store).stdout
-    with pytest.raises(UsageError, match=r"cannot be compared: different train fractions .*mil has 0\.5 and other 1\."):
+    with pytest.raises(UsageError, match=r"cannot be compared: different train fractions .*mil has 0\.5 and other 1"):
         invoke(compare.command, "mil@0.5", "other", "--out", store)
