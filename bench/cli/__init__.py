@@ -44,6 +44,8 @@ class LazyGroup(click.Group):
 VERBS = {
     "run": ("bench.cli.run", "Train and score approaches on the same folds."),
     "report": ("bench.cli.report", "Compare all results of a store on one page."),
+    "import": ("bench.cli.import_", "Add predictions made elsewhere to the comparison."),
+    "compare": ("bench.cli.compare", "Compare two approaches of a store."),
     "score": ("bench.cli.score", "Score a submission with the competition's metric."),
     "data": ("bench.cli.data", "Build, check, prepare and show data sets."),
     "list": ("bench.cli.list", "List approaches, data sets, reports and runs."),

@@ -75,6 +75,8 @@ def _run(job: StoredJob) -> dict[str, Any]:
     status = job.status
     result = job.result if status == "done" else None
     note = (job.files.why_damaged() or "") if status == "damaged" else ""
+    if result is not None and result.imported is not None:
+        note = f"imported, {result.imported.filled} of {result.imported.rows} rows filled"
     if result is not None and result.schema_version != SCHEMA_VERSION:
         note = f"schema version {result.schema_version}, read as {SCHEMA_VERSION}"
     return {

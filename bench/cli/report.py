@@ -66,6 +66,7 @@ def command(
     as `sections`.
     """
     from bench.comparison import compare_each, comparisons_json
+    from bench.files.in_place import is_written_in_place
     from bench.plugins import load
 
     report = load("reports", name, plugin_paths(plugins))()
@@ -78,24 +79,28 @@ def command(
     comparisons = compare_each(jobs, unreadable=unreadable, left_out=_say_left_out)
     if as_json:
         click.echo(json.dumps(comparisons_json(comparisons), indent=1, ensure_ascii=False, allow_nan=False))
-    else:
-        _show(comparisons)
+    aside = as_json or any(is_written_in_place(output.path) for output in outputs)
+    if not as_json:
+        _show(comparisons, aside=aside)
     if outputs or figures is not None:
         report.write(comparisons, outputs, figures=figures, with_images=with_images)
     for output in outputs:
-        click.echo(f"report: {output.path.resolve()}", err=as_json)
+        click.echo(f"report: {output.path.absolute()}", err=aside)
     if figures is not None:
-        click.echo(f"figures: {figures.resolve()}", err=as_json)
+        click.echo(f"figures: {figures.resolve()}", err=aside)
 
 
 def _outputs(out: Path | None, formats: tuple[str, ...], known: Sequence[str]) -> list[Output]:
     """What to write, each format under its own name."""
+    from bench.files.in_place import is_written_in_place
     from bench.report import Output
 
     for format_ in formats:
         if format_ not in known:
             raise unknown("--format", format_, known)
     chosen = formats or (known[0],)
+    if out is not None and len(chosen) > 1 and is_written_in_place(out):
+        raise UsageError(f"-o {out}: a device or pipe takes one format, and {len(chosen)} are asked for. Name one.")
     found = []
     for format_ in chosen:
         default = Path(DEFAULT_NAMES.get(format_, f"report.{format_}"))
@@ -110,13 +115,13 @@ def _outputs(out: Path | None, formats: tuple[str, ...], known: Sequence[str]) -
     return found
 
 
-def _show(comparisons: Sequence[Comparison]) -> None:
-    """The result tables on screen."""
+def _show(comparisons: Sequence[Comparison], *, aside: bool) -> None:
+    """The result tables on screen; ``aside`` on standard error, where a report may go to standard output."""
     from rich.console import Console
 
     from bench.console.result_table import result_table
 
-    console = Console()
+    console = Console(stderr=aside)
     for comparison in comparisons:
         console.print(result_table(comparison, console.width))
 

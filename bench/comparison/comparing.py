@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.comparison.caveat import caveat_of
 from bench.comparison.families import Line, families
+from bench.comparison.imported import imported_from
 from bench.comparison.influence import Influence, score_influence, skill_influence
 from bench.comparison.pairs import Mask, Pairs
 from bench.comparison.pooled import Pooled, Split, pool, prior_terms, read_split
@@ -159,14 +160,20 @@ def _result(label: str, pooled: Pooled, split: Split, prior: StudyTerms, pairs: 
         skill=None if skill is None else skill.value,
         skill_interval=None if skill is None else skill.interval,
         ablation_of=_line(pooled).ablation_of,
-        fit_seconds=sum(job.result.fit_seconds for job in pooled.jobs) / len(pooled.terms),
-        predict_seconds=sum(job.result.predict_seconds for job in pooled.jobs) / len(pooled.terms),
+        fit_seconds=_per_seed([job.result.fit_seconds for job in pooled.jobs], pooled),
+        predict_seconds=_per_seed([job.result.predict_seconds for job in pooled.jobs], pooled),
         peak_memory_mb=max((job.result.peak_memory_mb or 0.0 for job in pooled.jobs), default=0.0) or None,
         true_points=_true_points(pooled),
         localisation=_localisation(pooled),
         notes=result_notes(pooled, _line(pooled)),
         jobs=pooled.jobs,
+        imported=imported_from(pooled.jobs),
     )
+
+
+def _per_seed(seconds: Sequence[float | None], pooled: Pooled) -> float | None:
+    known = [each for each in seconds if each is not None]
+    return sum(known) / len(pooled.terms) if len(known) == len(seconds) else None
 
 
 def _compared(order: Sequence[int], pairs: Pairs) -> tuple[tuple[FamilyResult, ...], tuple[Difference, ...]]:

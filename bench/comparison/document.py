@@ -92,6 +92,7 @@ def _approach(result: ApproachResult, comparison: Comparison) -> dict[str, Any]:
         "fit_seconds": result.fit_seconds,
         "predict_seconds": result.predict_seconds,
         "peak_memory_mb": result.peak_memory_mb,
+        "imported": None if result.imported is None else result.imported.model_dump(mode="json"),
         "notes": list(result.notes),
     }
 

@@ -12,8 +12,10 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() or one in "\n\u202f\xad" else "\ufffd" for one in text)
 
 
-def duration(seconds: float) -> str:
-    """Seconds in a readable unit: ``8.2 s``, ``12 min``, ``3.4 h``."""
+def duration(seconds: float | None) -> str:
+    """Seconds in a readable unit: ``8.2 s``, ``12 min``, ``3.4 h``; ``-`` where they are unknown."""
+    if seconds is None:
+        return "-"
     if seconds < 100:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -12,8 +12,8 @@ from bench.errors import BenchError, DataError
 
 def is_generated(comparison: Comparison) -> bool:
     """Whether the data set is generated (`bench.dataset.DataSet.generated`); False if its plug-in is gone."""
-    job = comparison.approaches[0].jobs[0]
-    paths = [Path(path) for path in job.plugins if Path(path).exists()]
+    named = dict.fromkeys(Path(path) for each in comparison.approaches for job in each.jobs for path in job.plugins)
+    paths = [path for path in named if path.exists()]
     try:
         return bool(plugins.load("datasets", comparison.dataset.partition(":")[0], paths).generated)
     except BenchError:

@@ -14,8 +14,7 @@ from bench.jobs.predictions import read_predictions
 from bench.jobs.result import SplitRecord
 from bench.jobs.split import CURE, SplitFolder
 from bench.jobs.store import StoredJob
-from bench.metric import StudyTerms, study_terms
-from bench.metric.prior import prior_probabilities
+from bench.metric import StudyTerms, prior, study_terms
 from bench.metric.terms import class_weights
 from bench.targets import TARGETS
 
@@ -83,11 +82,7 @@ def read_split(folder: SplitFolder) -> Split:
 
 def out_of_fold_prior(split: Split) -> NDArray[np.float64]:
     """(N, 25, 3) the class prior, each study's taken from the labels of the other folds."""
-    probabilities = np.empty((len(split), len(TARGETS), 3))
-    for fold in np.unique(split.fold):
-        held_out = split.fold == fold
-        probabilities[held_out] = prior_probabilities(split.grades[~held_out])
-    return probabilities
+    return np.asarray(prior.out_of_fold_prior(split.grades, split.fold))
 
 
 def prior_terms(split: Split) -> StudyTerms:

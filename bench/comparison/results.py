@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.comparison.ranks import RankStability
 from bench.comparison.statistics import PairedDifference
+from bench.jobs.result import Imported
 from bench.jobs.store import StoredJob
 from bench.metric.localisation import ConditionLocalisation
 
@@ -69,13 +70,14 @@ class ApproachResult:
         skill: (prior - score) / (prior - floor); None where no floor is known.
         skill_interval: its 95 % interval, by study and paired; None likewise.
         ablation_of: the preset that it changes; None for what is no ablation.
-        fit_seconds: of all folds together, mean over seeds.
+        fit_seconds: of all folds together, mean over seeds; None for imported predictions.
         predict_seconds: likewise.
         peak_memory_mb: of the greediest job.
         true_points: the pooled score of the true-point pass, where every job has one; never ranked.
         localisation: its points held against the annotators', by condition; None unless every job has any.
         notes: what a reader must know of this line, in words.
         jobs: the jobs that it was made from.
+        imported: where its predictions come from if they were made elsewhere, and how many rows were filled.
     """
 
     label: str
@@ -93,13 +95,14 @@ class ApproachResult:
     skill: float | None
     skill_interval: tuple[float, float] | None
     ablation_of: str | None
-    fit_seconds: float
-    predict_seconds: float
+    fit_seconds: float | None
+    predict_seconds: float | None
     peak_memory_mb: float | None
     true_points: float | None
     localisation: Mapping[str, ConditionLocalisation] | None
     notes: tuple[str, ...]
     jobs: tuple[StoredJob, ...]
+    imported: Imported | None = None
 
     @property
     def complete(self) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.comparison.families import PRIOR, Line
+from bench.comparison.imported import imported_from, imported_notes
 from bench.comparison.pooled import Pooled
 from bench.comparison.results import RANKED_SEEDS, ApproachResult, FamilyResult
 from bench.jobs.fingerprint import changed_parts
@@ -49,7 +50,8 @@ def labels(pooled: Sequence[Pooled]) -> list[str]:
 
 def result_notes(pooled: Pooled, line: Line) -> tuple[str, ...]:
     """What a reader must know of one approach's line."""
-    notes = []
+    imported = imported_from(pooled.jobs)
+    notes = [] if imported is None else imported_notes(imported)
     if line.ablation_of is not None:
         notes.append(f"an ablation of {line.approach}-{line.ablation_of}: compared with that alone, and not ranked")
     job = pooled.jobs[0]
@@ -97,10 +99,11 @@ def comparison_notes(
             "Approaches have different folds finished. Each line is scored on its own studies; differences are on the "
             "studies that both have graded."
         )
+    run = [result for result in results if result.imported is None]
     framework = {
         part
-        for result in results
-        for part in changed_parts(results[0].jobs[0].fingerprint, result.jobs[0].fingerprint)
+        for result in run
+        for part in changed_parts(run[0].jobs[0].fingerprint, result.jobs[0].fingerprint)
         if part.startswith("source of bench.")
     }
     if framework:

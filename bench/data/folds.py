@@ -51,7 +51,7 @@ def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int]
     """Read the user's own split and check it against the cohort.
 
     Args:
-        path: a CSV with the columns study_id and fold, folds numbered from 0.
+        path: a CSV with the columns study_id and fold (or fold_id), folds numbered from 0.
         study_ids: the studies of the cohort; each must have a fold.
         left_out: studies of the data set that are not in the cohort; their rows are dropped.
 
@@ -65,6 +65,8 @@ def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int]
         raise UsageError(f"--folds {path}: no such file. Give a number, or a CSV with study_id,fold.") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"--folds {path}: not a readable CSV with the columns study_id,fold ({error}).") from error
+    if "fold" not in table.columns:
+        table = table.rename(columns={"fold_id": "fold"})  # a common name in published splits
     if not {"study_id", "fold"} <= set(table.columns):
         raise UsageError(f"--folds {path}: the columns must be study_id,fold; the file has {', '.join(table.columns)}.")
     table = table[["study_id", "fold"]]
@@ -114,7 +116,10 @@ def _check_membership(path: Path, table: pd.DataFrame, cohort: set[int], left_ou
     several = table.drop_duplicates()["study_id"].duplicated()
     if several.any():
         study = table.drop_duplicates()["study_id"][several].iloc[0]
-        raise UsageError(f"--folds {path}: study {study} is in more than one fold ({int(several.sum())} such).")
+        raise UsageError(
+            f"--folds {path}: study {study} is in more than one fold ({int(several.sum())} such). "
+            "Models would be scored on studies that they were trained on (leakage): give each study one fold."
+        )
     missing = sorted(cohort - set(table["study_id"]))
     if missing:
         raise UsageError(f"--folds {path}: study {missing[0]} has no fold ({len(missing)} such). Add it.")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.files.in_place import is_written_in_place, written_place
 
 # What the system's error means and what helps against it; `{mount}` is where the file system is mounted.
 _CAUSES = {
@@ -89,9 +91,17 @@ def mount_point(path: Path) -> Path:
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` to write to: synced and given the name at the end, removed on an error.
 
+    A device or a pipe is never replaced: what was written is copied into it at the end. A symbolic link stays, and the
+    file that it leads to is written.
+
     Raises:
         BenchError: the file system refuses; see `explained`.
     """
+    if is_written_in_place(path):
+        with _copied_into(path) as temporary:
+            yield temporary
+        return
+    path = written_place(path)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -106,6 +116,26 @@ def written_whole(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+@contextmanager
+def _copied_into(path: Path) -> Iterator[Path]:
+    """A temporary file whose contents go into what ``path`` is: a device or a pipe."""
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / "output"
+        temporary.touch()
+        yield temporary
+        try:
+            # Appending, for what stands behind /dev/stdout may be a file that already holds something.
+            with temporary.open("rb") as source, open(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as target:
+                shutil.copyfileobj(source, target)
+        except BrokenPipeError:  # the reader went away: no error of ours
+            raise
+        except OSError as error:
+            raise BenchError(
+                f"cannot write to {path}: {error.strerror or error}. It is no regular file, so it is written to "
+                "directly. Name a file, or mend what it is."
+            ) from error
 
 
 def write_text(path: Path, text: str) -> None:

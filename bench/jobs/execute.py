@@ -110,7 +110,7 @@ def execute(
     files.failed.unlink(missing_ok=True)
     files.finish()
     shutil.rmtree(files.resume, ignore_errors=True)
-    emit("done", score=result.score, seconds=result.fit_seconds + result.predict_seconds)
+    emit("done", score=result.score, seconds=result.seconds)
     return "done"
 
 

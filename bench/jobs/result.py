@@ -113,6 +113,35 @@ class Score(BaseModel):
     parts: dict[str, float | None] = {}
 
 
+class SourceFile(BaseModel):
+    """A file that was read: its name and the sha256 of its contents."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    sha256: str
+
+
+class Imported(BaseModel):
+    """Where the predictions of a fold come from if they were made elsewhere.
+
+    Attributes:
+        files: the submission files that were joined.
+        folds: the fold file that came with them; None if none was given, so that leakage was not checked.
+        rows: how many rows the fold has.
+        filled: how many of these no file had: filled by the class prior of the other folds.
+        filled_labelled: those of them that are scored.
+        filled_by_condition: all filled rows by condition.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    files: tuple[SourceFile, ...]
+    folds: SourceFile | None = None
+    rows: int
+    filled: int
+    filled_labelled: int
+    filled_by_condition: dict[str, int]
+
+
 class Result(Document):
     """``result.json``: scores of a finished job, what they cost and what made them.
 
@@ -123,8 +152,9 @@ class Result(Document):
         studies: how many studies were held out.
         config: the resolved configuration.
         fingerprint: what the job was made from.
-        fit_seconds, fit_cpu_seconds: of training, stages that another job had trained included.
-        predict_seconds, predict_cpu_seconds: of predicting.
+        fit_seconds, fit_cpu_seconds: of training, stages that another job had trained included; fit_seconds is None
+            for imported predictions.
+        predict_seconds, predict_cpu_seconds: of predicting; likewise.
         shared_seconds, shared_cpu_seconds: the part of these that is label-free shared work, whoever did it.
         peak_memory_mb: largest resident memory of the process and what it started; None where the system does not
             tell.
@@ -132,6 +162,7 @@ class Result(Document):
         parameters: floating-point values in the saved networks.
         multiply_adds_per_study: of one prediction; None without torch.
         threads, jobs_beside, precision, versions, hardware, command: how it was run.
+        imported: where predictions that were made elsewhere come from; None for a job that was run.
     """
 
     status: Literal["done"] = "done"
@@ -142,9 +173,9 @@ class Result(Document):
     studies: int = 0
     config: dict[str, Any] = {}
     fingerprint: dict[str, Any] = {}
-    fit_seconds: float
+    fit_seconds: float | None
     fit_cpu_seconds: float = 0.0
-    predict_seconds: float
+    predict_seconds: float | None
     predict_cpu_seconds: float = 0.0
     shared_seconds: float = 0.0
     shared_cpu_seconds: float = 0.0
@@ -158,6 +189,14 @@ class Result(Document):
     versions: dict[str, str] = {}
     hardware: dict[str, str | int] = {}
     command: str = ""
+    imported: Imported | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """Of training and predicting; None where they are unknown."""
+        if self.fit_seconds is None or self.predict_seconds is None:
+            return None
+        return self.fit_seconds + self.predict_seconds
 
 
 class DoneMark(Document):

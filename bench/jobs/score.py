@@ -93,10 +93,12 @@ def multiply_adds_per_study(approach: Approach, held_out: Cohort, context: JobCo
 def _scores(files: JobFolder, held_out: Cohort) -> dict[str, Any]:
     """Fields of a result: how the stored predictions score, and how well the stored points locate."""
     grades = grades_of(files.split.read_labels(held_out.study_ids.tolist()))
-    own = _score(study_terms(grades, read_predictions(files.predictions, held_out.study_ids)))
+    own = score_of(study_terms(grades, read_predictions(files.predictions, held_out.study_ids)))
     at_true_points = None
     if files.true_point_predictions.exists():
-        at_true_points = _score(study_terms(grades, read_predictions(files.true_point_predictions, held_out.study_ids)))
+        at_true_points = score_of(
+            study_terms(grades, read_predictions(files.true_point_predictions, held_out.study_ids))
+        )
     localisation, true = None, files.split.read_points()
     if files.points.exists() and true is not None:
         localisation = document(judge_points(pd.read_csv(files.points), true, held_out.studies))
@@ -108,7 +110,8 @@ def _scores(files: JobFolder, held_out: Cohort) -> dict[str, Any]:
     }
 
 
-def _score(terms: StudyTerms) -> Score:
+def score_of(terms: StudyTerms) -> Score:
+    """The score of some studies and its parts, as a result keeps them."""
     parts = dict(zip(PARTS, map(_number, reduce_parts(terms)), strict=True))
     return Score(score=_number(float(reduce(terms))), parts=parts)
 

@@ -30,6 +30,20 @@ def prior_probabilities(train_grades: NDArray[np.int8]) -> FloatArray:
     return np.asarray(weighted / weighted.sum(axis=1, keepdims=True))
 
 
+def out_of_fold_prior(grades: NDArray[np.int8], fold: NDArray[np.int64]) -> FloatArray:
+    """(N, 25, 3) the class prior, each study's taken from the labels of the other folds.
+
+    Args:
+        grades: (N, 25) grades, -1 where there is no label.
+        fold: (N,) the fold of each study.
+    """
+    probabilities = np.empty((*grades.shape, 3))
+    for one in np.unique(fold):
+        held_out = fold == one
+        probabilities[held_out] = prior_probabilities(grades[~held_out])
+    return probabilities
+
+
 def skill(score: float, prior: float, floor: float) -> float:
     """(prior - score) / (prior - floor): 0 at the class prior, 1 at the noise floor; NaN where the two are equal."""
     return (prior - score) / (prior - floor) if prior != floor else float("nan")

@@ -25,6 +25,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: a folder, a device or a pipe. Name a regular CSV file.")
     if not path.is_file():
         raise UsageError(f"{path}: no such file. Name a CSV file that exists.")
     try:
@@ -59,13 +61,25 @@ def as_numbers(column: pd.Series) -> NDArray[np.float64]:
     return pd.to_numeric(as_text(column), errors="coerce").to_numpy(dtype=np.float64)
 
 
-def refuse(source: str, bad: ArrayLike, names: pd.Series, what: str, cure: str) -> None:
-    """Raise a DataError that names the first bad row and how many there are; do nothing if none is bad."""
+def refuse(
+    source: str, bad: ArrayLike, names: pd.Series, what: str, cure: str, *, cells: NDArray[np.object_] | None = None
+) -> None:
+    """Raise a DataError that names the first bad row and how many there are; do nothing if none is bad.
+
+    Args:
+        source: name of the table.
+        bad: (rows,) which are bad.
+        names: (rows,) what the rows are called.
+        what: what is wrong with them.
+        cure: what helps.
+        cells: (rows, columns) what to quote of the first bad row, if anything.
+    """
     bad = np.asarray(bad, dtype=bool)
     if bad.any():
-        first, count = names.iloc[int(np.argmax(bad))], int(bad.sum())
+        place, count = int(np.argmax(bad)), int(bad.sum())
         rows = "1 such row" if count == 1 else f"{count} such rows"
-        raise DataError(f"{source}: {what} (first: {first!r}; {rows}). {cure}")
+        quoted = "" if cells is None else f"; the first has {', '.join(str(cell)[:30] or '-' for cell in cells[place])}"
+        raise DataError(f"{source}: {what} (first: {names.iloc[place]!r}; {rows}{quoted}). {cure}")
 
 
 def refuse_duplicates(source: str, names: pd.Series) -> None:

@@ -44,6 +44,8 @@ def command(
     from bench.data.contact_sheet import draw_sheet
     from bench.data.load import check_folder
     from bench.data.tables import read_tables
+    from bench.files.atomic import written_whole
+    from bench.files.in_place import is_written_in_place
     from bench.imaging.preparation import prepare
 
     cache = (cache_dir or default_cache()).resolve()
@@ -66,9 +68,11 @@ def command(
         raise UsageError(f"study {number} of {folder} has no readable image ({why}).")
     path = out or Path(f"study-{number}.png")
     points = tables.points[tables.points["study_id"] == number]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draw_sheet(path, found[0], prepared.volumes, grades_of(tables.labels.loc[[number]])[0], points)
-    click.echo(str(path))
+    if path.is_dir():
+        raise UsageError(f"-o {path}: this is a folder. Name a file, such as {path / f'study-{number}.png'}.")
+    with written_whole(path) as temporary:
+        draw_sheet(temporary, found[0], prepared.volumes, grades_of(tables.labels.loc[[number]])[0], points)
+    click.echo(str(path), err=is_written_in_place(path))
     return 0
 
 

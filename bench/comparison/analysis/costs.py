@@ -71,10 +71,11 @@ class LearningCurve:
 
 
 def costs(comparison: Comparison) -> tuple[Cost, ...]:
-    """Of every approach, in the order of the comparison."""
-    complete = [result for result in comparison.approaches if result.complete]
-    front = {result.label for result in complete if not any(_dominates(other, result) for other in complete)}
-    return tuple(_cost(result, result.label in front) for result in comparison.approaches)
+    """Of every approach whose costs are known, in the order of the comparison; imported ones have none."""
+    known = [(result, seconds) for result in comparison.approaches if (seconds := _seconds(result)) is not None]
+    complete = [(result.estimate.score, sum(seconds), result.label) for result, seconds in known if result.complete]
+    front = {mine[2] for mine in complete if not any(_dominates(other[:2], mine[:2]) for other in complete)}
+    return tuple(_cost(result, *seconds, pareto=result.label in front) for result, seconds in known)
 
 
 def learning_curves(comparison: Comparison) -> tuple[LearningCurve, ...]:
@@ -96,14 +97,19 @@ def learning_curves(comparison: Comparison) -> tuple[LearningCurve, ...]:
     )
 
 
-def _dominates(other: ApproachResult, result: ApproachResult) -> bool:
-    """Whether `other` is at least as good and as cheap, and in one of the two strictly."""
-    mine = (result.estimate.score, result.fit_seconds + result.predict_seconds)
-    theirs = (other.estimate.score, other.fit_seconds + other.predict_seconds)
+def _seconds(result: ApproachResult) -> tuple[float, float] | None:
+    """Of training and of predicting; None where they are unknown."""
+    if result.fit_seconds is None or result.predict_seconds is None:
+        return None
+    return result.fit_seconds, result.predict_seconds
+
+
+def _dominates(theirs: tuple[float, float], mine: tuple[float, float]) -> bool:
+    """Whether another (score, seconds) is at least as good and as cheap, and in one of the two strictly."""
     return all(a <= b for a, b in zip(theirs, mine, strict=True)) and theirs != mine
 
 
-def _cost(result: ApproachResult, pareto: bool) -> Cost:
+def _cost(result: ApproachResult, fit_seconds: float, predict_seconds: float, *, pareto: bool) -> Cost:
     results = [job.result for job in result.jobs]
     seeds = len(result.seeds)
     return Cost(
@@ -111,9 +117,9 @@ def _cost(result: ApproachResult, pareto: bool) -> Cost:
         studies=result.studies,
         score=result.estimate.score,
         interval=result.estimate.interval,
-        fit_seconds=result.fit_seconds,
+        fit_seconds=fit_seconds,
         fit_cpu_seconds=sum(each.fit_cpu_seconds for each in results) / seeds,
-        predict_seconds=result.predict_seconds,
+        predict_seconds=predict_seconds,
         predict_cpu_seconds=sum(each.predict_cpu_seconds for each in results) / seeds,
         peak_memory_mb=result.peak_memory_mb,
         parameters=_largest(results, lambda each: each.parameters),

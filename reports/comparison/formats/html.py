@@ -19,7 +19,7 @@ import bench
 from ..model import Document, Value
 from ..viewer import Viewer
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parent.parent
 ASSETS = HERE / "assets"
 # The basic bundle of plotly.js 4.1.1 (MIT, 1.2 MB) draws points, lines and bars, which is all that the figures need.
 SCRIPTS = ("plotly-basic.min.js", "figures.js", "tables.js", "viewer.js")

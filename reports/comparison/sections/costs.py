@@ -48,13 +48,13 @@ _SEPARATE = 6  # panels of training curves that are shown unfolded
 
 def costs(analysis: Analysis) -> Section:
     """Of every approach."""
-    tables = [_table(analysis)]
-    figures = [_front(analysis)]
+    tables = [_table(analysis)] if analysis.costs else []
+    figures = [_front(analysis)] if analysis.costs else []
     if analysis.learning_curves:
         figures.append(_learning(analysis))
         tables.append(_learning_table(analysis))
     figures += _training(analysis)
-    notes = (
+    notes: tuple[str, ...] = (
         "Seconds are summed over folds, mean over seeds. Work that jobs share is charged to each of them. Memory is "
         "that "
         "of the greediest job with all its processes. A dash: the model has no networks to count, or, for "
@@ -63,6 +63,8 @@ def costs(analysis: Analysis) -> Section:
         "where it "
         "was not measured.",
     )
+    if len(analysis.costs) < len(analysis.comparison.approaches):
+        notes = (*notes, "Costs of imported predictions are unknown: they are left out here.")
     return Section("costs", "What it costs", notes, figures=tuple(figures), tables=tuple(tables))
 
 

@@ -64,7 +64,7 @@ def _environment(analysis: Analysis) -> Section:
     found = analysis.environment
     columns = (words_column("what"), words_column("value"))
     rows = tuple((text(name), text(value)) for name, value in found.common)
-    tables = [Table("environment", "The same for all jobs", columns, rows, open=False)]
+    tables = [Table("environment", "The same for all jobs", columns, rows, open=False)] if rows else []
     if found.differing:
         names = (words_column("approach"), *(words_column(name) for name in found.differing))
         lines = tuple((text(label), *(text(value) for value in values)) for label, values in found.rows)

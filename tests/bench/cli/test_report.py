@@ -147,3 +147,13 @@ def test_a_file_where_a_folder_is_needed(make_store, tmp_path: Path) -> None:
         invoke(store, "--format", "csv", "-o", tmp_path / "file")
     with pytest.raises(UsageError, match="that is a file"):
         invoke(store, "--figures", tmp_path / "file")
+
+
+def test_a_device_is_written_to_and_never_replaced(make_store, tmp_path: Path) -> None:
+    store, link = make_store({"mil": 2.0}), tmp_path / "null.html"
+    link.symlink_to("/dev/null")
+    result = invoke(store, "-o", link)
+    assert link.is_symlink()
+    assert result.stdout == ""  # the report may have gone there
+    with pytest.raises(UsageError, match="takes one format, and 2 are asked for"):
+        invoke(store, "-o", link, "--format", "html,md")

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli.score import command
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.targets import PROBABILITY_COLUMNS, SEVERITIES, TARGET_NAMES
 
 
@@ -58,3 +58,35 @@ def test_strict(files: tuple[str, str]) -> None:
     assert CliRunner().invoke(command, files).exit_code == 0
     with pytest.raises(DataError, match=r"mine\.csv: .*do not sum to 1.*Divide each row by its sum"):
         CliRunner().invoke(command, [*files, "--strict"], catch_exceptions=False)
+
+
+def test_missing_rows_are_an_error_or_filled_by_the_prior_of_the_other_folds(
+    files: tuple[str, str], tmp_path: Path
+) -> None:
+    submission = pd.read_csv(files[1])
+    submission.drop(index=[0, 3]).to_csv(files[1], index=False)  # 22 has no spinal label, 11 has one
+    with pytest.raises(DataError, match=r"missing row \(first: '11_.*; 2 such rows\).*or pass --missing prior"):
+        CliRunner().invoke(command, files, catch_exceptions=False)
+    (tmp_path / "folds.csv").write_text("study_id,fold\n11,0\n22,1\n")
+    filling = ["--missing", "prior", "--folds", str(tmp_path / "folds.csv")]
+    result = CliRunner().invoke(command, [*files, *filling, "--json"], catch_exceptions=False)
+    document = json.loads(result.stdout)
+    assert (document["filled"], document["filled_labelled"], document["rows"]) == (2, 1, 45)
+    # Study 22 has no spinal label: for 11 the counts are 0 + 1 per class, so the prior is the class weights 1, 2, 4.
+    assert document["parts"]["spinal"] == pytest.approx((4 * np.log(3) + np.log(7)) / 5)
+    text = CliRunner().invoke(command, [*files, *filling]).stdout
+    assert "2 missing rows (1 of them scored) filled by the class prior of the other folds" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--folds", "2"], "--folds 2: folds are used to fill missing rows. Add --missing prior"),
+        (["--missing", "prior"], "has 2 studies, too few for 5 folds. Pass --folds"),
+        (["--missing", "prior", "--folds", "7"], "Choose from 2 to 2 folds"),
+    ],
+)
+def test_wrong_use_of_filling(files: tuple[str, str], options: list[str], message: str) -> None:
+    pd.read_csv(files[1]).drop(index=[0]).to_csv(files[1], index=False)
+    with pytest.raises(UsageError, match=message):
+        CliRunner().invoke(command, [*files, *options], catch_exceptions=False)
