@@ -146,7 +146,7 @@ def _untrained(name: str, slices: int, features: int, config: SelectionConfig, s
         config.mlp.hidden,
         alpha=config.mlp.weight_decay,
         max_iter=config.mlp.epochs,
-        batch_size="auto",  # at most 200
+        batch_size=max(1, min(64, slices // 4)),  # also in the smallest calibration fold
         n_iter_no_change=config.mlp.epochs,
         random_state=seed,
     )

@@ -181,4 +181,5 @@ def test_errors_are_those_of_studies_that_were_held_out(opened: Any, trained: tu
     keypoints = read_keypoints(opened.cohort, silent)
     choices = choices_of(selector, opened.cohort.studies, keypoints, context)
     assert len(choices) == len(opened.cohort)
-    assert all(group["ensemble"]["n"] > 0 for group in selector.accuracy.values())
+    counts = {group: measured["ensemble"]["n"] for group, measured in selector.accuracy.items()}
+    assert 0 < counts[CANAL] <= 5 * len(opened.cohort) / 2  # of one of five folds
