@@ -70,6 +70,8 @@ class Context(Protocol):
         resume: a folder that outlives a kill and is emptied when the job (or stage) is done: put checkpoints here
             after every epoch (`bench.training.checkpoints`), and look here before starting.
         volumes: the pixels of every prepared series.
+        all_studies: the bare studies of the data set, without labels and points, whatever the fold: the ``studies`` of
+            shared work that is to be built once for all folds. None where the data set is unknown (`make_context`).
     """
 
     device: str
@@ -78,6 +80,7 @@ class Context(Protocol):
     folder: Path
     resume: Path
     volumes: Volumes
+    all_studies: Cohort | None
 
     def seed(self, purpose: str) -> int:
         """A 32-bit seed hashed from the job's seed, approach, fold and this purpose."""

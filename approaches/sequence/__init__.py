@@ -1,5 +1,5 @@
 """The second write-up's second approach: the slices of a whole scan as one sequence through a transformer."""
 
-from .approach import Sequence
+from .approach import ScanSequence
 
-__all__ = ["Sequence"]
+__all__ = ["ScanSequence"]

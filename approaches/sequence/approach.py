@@ -21,14 +21,14 @@ from .config import SequenceConfig
 from .fitting import fit_network
 from .grading import grade
 from .model import SequenceNet
-from .prepare import prepare_studies
+from .prepare import prepare_studies, series_of
 from .scans import ScanReader
 from .slice_choice import KINDS, choose_slices
 
 _NETWORK, _PRIOR = "network.safetensors", "prior.npy"
 
 
-class Sequence(Approach):
+class ScanSequence(Approach):
     """All slices of a study as one sequence: features of each, a transformer over all, a classifier of 25 targets."""
 
     Config = SequenceConfig
@@ -87,12 +87,21 @@ class Sequence(Approach):
         return approach
 
     def _prepared(self, studies: Cohort, context: Context) -> Path:
-        return context.shared("slices", self.config.preparation, studies, prepare_studies)
+        """The folder with the prepared slices: one for all folds, if the studies are those of the data set."""
+        whole = context.all_studies
+        shared = whole if whole is not None and holds(whole, studies) else studies
+        return context.shared("slices", self.config.preparation, shared, prepare_studies)
 
     def _note(self, studies: Cohort, context: Context) -> None:
         for study in studies.studies:
             for text in shortcomings(study, self.config):
                 context.note(study.study_id, text)
+
+
+def holds(whole: Cohort, studies: Cohort) -> bool:
+    """Whether a cohort has these studies with these series."""
+    known = {study.study_id: series_of(study) for study in whole.studies}
+    return all(known.get(study.study_id) == series_of(study) for study in studies.studies)
 
 
 def shortcomings(study: Study, config: SequenceConfig) -> list[str]:

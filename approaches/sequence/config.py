@@ -24,8 +24,8 @@ class Network(Config):
         scales: which feature maps are used, by their place in timm's list; fine to coarse.
         widths: features per scale after projection; their sum is the width of the transformer.
         cells: features per cell of the finest map that target queries attend to. 0: they attend to whole slices.
-        type_embedding, position_embedding: beside the sinusoidal one by place in the sequence, embeddings of the type of
-            scan and of the slice's middle in mm.
+        type_embedding, position_embedding: beside the sinusoidal embedding of the place in the sequence, those of the
+            type of scan and of the slice's middle in mm.
         first_attention: the write-up's attention layer with a residual, without norm, before the encoder.
         layers, heads, norm_first, dropout: of the transformer encoder.
         masked: absent slices take no part; off: they are images of zeros, as published.

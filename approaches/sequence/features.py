@@ -24,9 +24,9 @@ class SliceFeatures(nn.Module):
         network = _backbone(config, next(iter(sizes)))
         if len(sizes) > 1 and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
             raise UsageError(
-                f"{config.backbone} has batch norms and would see images of {len(sizes)} sizes ({_text(sizes)}) in turn, "
-                "whose statistics differ. Give all scans one size, set network.separate, or choose a backbone without "
-                "batch norms."
+                f"{config.backbone} has batch norms and would see images of {len(sizes)} sizes ({_text(sizes)}) in "
+                "turn, whose statistics differ. Give all scans one size, set network.separate, or choose a backbone "
+                "without batch norms."
             )
         self.backbone = network
         channels = [channels for _, channels in feature_maps(network)]

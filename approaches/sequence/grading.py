@@ -48,8 +48,7 @@ def grade(
             if config.mirror_prediction:
                 logits = (logits + _in_mirror(model, scans)) / 2
         probabilities[row] = logits[0].double().softmax(dim=1).cpu().numpy()
-        for kind in KINDS:
-            attention.append((row, kind, graded.slices[kind].double().cpu().numpy()))
+        attention += [(row, kind, weights.double().cpu().numpy()) for kind, weights in graded.slices.items()]
     return probabilities, _shown(reader, attention)
 
 

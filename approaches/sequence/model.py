@@ -92,7 +92,8 @@ class SequenceNet(nn.Module):
         groups: dict[tuple[str, torch.Size], list[str]] = {}
         for kind in KINDS:
             groups.setdefault((self.plane_of[kind], scans[kind].images.shape[2:]), []).append(kind)
-        features, cells = {}, {}
+        features: dict[str, Tensor] = {}
+        cells: dict[str, Tensor] = {}
         for (plane, _), kinds in groups.items():
             shown = [_shown(scans[kind], self.config.masked) for kind in kinds]
             images = torch.cat([scans[kind].images[one] for kind, one in zip(kinds, shown, strict=True)])  # (N, H, W)

@@ -117,8 +117,12 @@ def write_study(path: Path, study: Study, readers: Readers) -> None:
             f"{kind}/maps": torch.from_numpy(maps),
             f"{kind}/slices": torch.from_numpy(places),
         }
-    series = sorted((one.series_id, len(one)) for one in study.series)
-    write_tensors(path, tensors, {"series": series})
+    write_tensors(path, tensors, {"series": series_of(study)})
+
+
+def series_of(study: Study) -> list[list[int]]:
+    """Id and number of slices of every series: what a study is prepared from, ready for JSON."""
+    return sorted([one.series_id, len(one)] for one in study.series)
 
 
 def to_patient(series: Series, index: int, matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -32,8 +32,8 @@ class Preparation(Config):
 
     Attributes:
         sagittal_t1, sagittal_t2, axial_t2: how each type of scan is shown.
-        intensity: ``adapted``: as the write-up adapts every slice (`intensity.adapted`); ``percentile``: 0 to 1 from the
-            1st to the 99th percentile of the slice.
+        intensity: ``adapted``: as the write-up adapts every slice (`intensity.adapted`); ``percentile``: 0 to 1 from
+            the 1st to the 99th percentile of the slice.
     """
 
     sagittal_t1: Scan = Scan()

@@ -15,7 +15,7 @@ from bench.errors import DataError
 from bench.imaging.study import Study
 from bench.training.checkpoints import read_tensors
 
-from .prepare import study_file
+from .prepare import series_of, study_file
 from .scan_config import Preparation
 from .slice_choice import KINDS, slice_centre
 
@@ -79,7 +79,7 @@ class ScanReader:
         study = self.studies[row]
         path = study_file(self.folder, study.study_id)
         tensors, values = read_tensors(path)
-        if values["series"] != sorted([one.series_id, len(one)] for one in study.series):
+        if values["series"] != series_of(study):
             raise DataError(
                 f"{path} was prepared from other series than study {study.study_id} has. Delete {self.folder} and run "
                 "the same command again."

@@ -36,8 +36,8 @@ def choose_slices(study: Study, description: str, scan: Scan) -> list[SliceRef]:
 def axial_slices(study: Study) -> list[SliceRef]:
     """All axial slices from head to foot, without those nearer to the one above than half the thinnest slice.
 
-    The height is that of a slice's middle: ImagePositionPatient, which the write-up uses, is that of a corner, and moves
-    with the slice's tilt.
+    The height is that of a slice's middle: ImagePositionPatient, which the write-up uses, is that of a corner, and
+    moves with the slice's tilt.
     """
     slices = [(series, index) for series in study.axial_t2 for index in range(len(series))]
     if not slices:

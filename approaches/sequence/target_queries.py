@@ -51,8 +51,8 @@ class Attended:
 class TargetQueries(nn.Module):
     """Two steps of cross-attention and a head per condition.
 
-    First a query per level finds the canal at its level in one type of scan (sagittal T2, else T1, else axial); the mean
-    position of what it attends to is the level's place. Then a query per target attends, in each type of scan by
+    First a query per level finds the canal at its level in one type of scan (sagittal T2, else T1, else axial); the
+    mean position of what it attends to is the level's place. Then a query per target attends, in each type of scan by
     itself, around that place moved by its condition's offset, to the left or the right. The score of a place is the
     product of query and key plus a Gaussian of its distance in mm along each axis. Offsets and spreads are learnt.
     Sides share everything but the sign of x and an embedding; levels share heads.
@@ -92,7 +92,7 @@ class TargetQueries(nn.Module):
         self.level_spreads.data.copy_(anatomy.spreads.log())
         self.offsets.data += (anatomy.offsets - USUAL.offsets)[:, None, None]
 
-    def forward(self, tokens: dict[str, Tensor] | dict[str, Tokens]) -> Attended:
+    def forward(self, tokens: dict[str, Tokens]) -> Attended:
         """Grade all targets from the tokens of every type of scan."""
         features = {kind: self.norm(tokens[kind].features) for kind in KINDS}
         keys = {kind: self.keys[number](features[kind]) * self.scale for number, kind in enumerate(KINDS)}
@@ -114,7 +114,8 @@ class TargetQueries(nn.Module):
     def _levels(self, tokens: dict[str, Tokens], keys: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """(B, 5, 3) the place of each level, and the log attention (B, 5, T) by type of scan."""
         free = torch.ones_like(tokens[KINDS[0]].present.any(dim=1))  # (B,) no type of scan has been used yet
-        places, levels = 0.0, {}
+        places = torch.zeros_like(self.level_places)
+        levels: dict[str, Tensor] = {}
         for kind in KINDS:
             present = tokens[kind].present
             used = free & present.any(dim=1)

@@ -89,11 +89,12 @@ def _changed(scans: Scans, config: Training, random: np.random.Generator) -> Sca
 
 def _moved(images: Tensor, affine: ShiftScaleRotate, random: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Items shifted, scaled and rotated, and for each the map (3, 3) from new to old image coordinates."""
-    matrices = draw_affine(len(images), *images.shape[-2:], affine, random)  # (B, 2, 3)
+    height, width = images.shape[-2:]
+    matrices = draw_affine(len(images), height, width, affine, random)  # (B, 2, 3)
     chosen = changed_items(matrices)
     maps = np.concatenate([matrices, np.tile([[[0.0, 0.0, 1.0]]], (len(images), 1, 1))], axis=1)
     if len(chosen):
-        still = torch.zeros(len(chosen), 2, *images.shape[-2:], device=images.device)
+        still = torch.zeros(len(chosen), 2, height, width, device=images.device)
         images, _ = warp_items(images, None, Warp(still, on_device(matrices[chosen], images)), chosen)
     return images, on_device(maps, images)
 

@@ -43,6 +43,7 @@ class JobContext:
         shared_work: where label-free work on this data is kept.
         emit: sends an event to whoever shows progress.
         by: the approach's name.
+        all_studies: see `bench.approach.Context`.
         clock: the running clock, if any: saved now and then, and stopped while a stage is fetched.
         keeps_history: whether epochs go into history.csv.
         force: whether trained stages of other runs are trained anew.
@@ -63,6 +64,7 @@ class JobContext:
     emit: Emit
     by: str
     clock: Clock | None = None
+    all_studies: Cohort | None = None
     keeps_history: bool = True
     force: bool = False
     run_id: str = ""

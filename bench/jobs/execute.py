@@ -43,6 +43,7 @@ class Opening:
         held_out: studies to grade, without either.
         true_points: the same with points, for the true-point pass alone; None if they have none.
         volumes: the pixels.
+        all_studies: training and held-out studies, and those of neither, bare.
         reader_notes: what the reader noted, of all studies.
     """
 
@@ -50,6 +51,7 @@ class Opening:
     held_out: Cohort
     true_points: Cohort | None
     volumes: Volumes
+    all_studies: Cohort
     reader_notes: list[tuple[int, str]]
 
 
@@ -93,7 +95,7 @@ def execute(
         Failure(status="skipped", reason=reason).write(files.failed)
         emit("skipped", reason=reason)
         return "skipped"
-    context = _context(order, made_from, opening.volumes, emit)
+    context = _context(order, made_from, opening, emit)
     context.require_lock = require_lock
     context.keep_notes()
     approach = _fit(approach_class, config, opening.train, context, files)
@@ -151,6 +153,7 @@ def open_job_data(order: Order) -> Opening:
         held_out=held_out.hidden(),
         true_points=None if held_out.points is None or held_out.points.empty else held_out,
         volumes=indexed.volumes,
+        all_studies=whole.hidden(),
         reader_notes=[(study.study_id, text) for study in indexed.studies for text in study.notes],
     )
 
@@ -164,7 +167,7 @@ def seed_everything(context: JobContext) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
-def _context(order: Order, made_from: Mapping[str, Any], volumes: Volumes, emit: Emit) -> JobContext:
+def _context(order: Order, made_from: Mapping[str, Any], opening: Opening, emit: Emit) -> JobContext:
     job, files = order.job, order.files
     sources = {part: value for part, value in made_from.items() if part.startswith("source")}
     identity = {
@@ -181,7 +184,8 @@ def _context(order: Order, made_from: Mapping[str, Any], volumes: Volumes, emit:
         threads=order.threads,
         folder=files.path,
         resume=files.resume,
-        volumes=volumes,
+        volumes=opening.volumes,
+        all_studies=opening.all_studies,
         identity=identity,
         stages=files.split.stages,
         shared_work=order.cache / "shared",
