@@ -126,7 +126,8 @@ class SequenceNet(nn.Module):
                 positions = cell_positions(scans[kind].maps, height, width)
             else:
                 height, width, features, positions = 1, 1, related, scans[kind].maps[..., 2]
-            present = scans[kind].present.repeat_interleave(height * width, dim=1)
+            shown = scans[kind].present if self.config.masked else torch.ones_like(scans[kind].present)
+            present = shown.repeat_interleave(height * width, dim=1)
             tokens[kind] = Tokens(features, positions, present)
         found = queries(tokens)
         slices = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,17 +32,17 @@ def prepare_studies(studies: tuple[Study, ...], context: SharedContext, config: 
     left = [study for study in studies if not study_file(context.folder, study.study_id).exists()]
     done = len(studies) - len(left)
     context.progress(done, len(studies))
+    own = threading.local()
 
-    def prepare(part: Sequence[Study]) -> int:
-        readers = Readers(context.volumes, config)
-        for study in part:
-            write_study(study_file(context.folder, study.study_id), study, readers)
-        return len(part)
+    def begin() -> None:
+        own.readers = Readers(context.volumes, config)  # open files and kept indices belong to one thread
 
-    parts = [left[start : start + 8] for start in range(0, len(left), 8)]
-    with ThreadPoolExecutor(context.threads) as pool:
-        for count in pool.map(prepare, parts):
-            done += count
+    def prepare(study: Study) -> None:
+        write_study(study_file(context.folder, study.study_id), study, own.readers)
+
+    with ThreadPoolExecutor(context.threads, initializer=begin) as pool:
+        for _ in pool.map(prepare, left):
+            done += 1
             context.progress(done, len(studies))
 
 
