@@ -15,6 +15,8 @@ class Scan(Config):
 
     Attributes:
         slices: the most slices that are taken, evenly spaced.
+        spacing: ``published``: by the write-up's rule, which leaves out more at the beginning of the stack than at its
+            end; ``centred``: as much at either end.
         within_mm: only slices at most so far from the middle of the stack are candidates; None: all of them.
         window_mm: the part of a slice that is shown, in mm from its middle to the left, right, top and bottom of the
             image; None: the write-up's (the spine's column on sagittal slices, a fixed part of axial ones).
@@ -22,6 +24,7 @@ class Scan(Config):
     """
 
     slices: int = Field(default=10, ge=1)
+    spacing: Literal["published", "centred"] = "published"
     within_mm: float | None = Field(default=None, gt=0)
     window_mm: tuple[float, float, float, float] | None = None
     size: tuple[int, int] = (224, 224)

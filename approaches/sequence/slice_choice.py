@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ def choose_slices(study: Study, description: str, scan: Scan) -> list[SliceRef]:
         main = study.main_series(description)
         slices = [] if main is None else [(main, index) for index in range(len(main))]
     slices = _within(slices, description, scan.within_mm)
-    return [slices[index] for index in evenly_spaced(len(slices), scan.slices)]
+    return [slices[index] for index in evenly_spaced(len(slices), scan.slices, scan.spacing)]
 
 
 def axial_slices(study: Study) -> list[SliceRef]:
@@ -52,15 +53,17 @@ def axial_slices(study: Study) -> list[SliceRef]:
     return [slices[index] for index in kept]
 
 
-def evenly_spaced(count: int, wanted: int) -> NDArray[np.int64]:
+def evenly_spaced(count: int, wanted: int, spacing: Literal["published", "centred"]) -> NDArray[np.int64]:
     """Indices of ``wanted`` of ``count`` slices; all of them where there are no more.
 
-    With step = count / wanted they start at count / 2 - (wanted / 2 - 1) * step, and index k is that plus k * step,
-    rounded: for ten slices the write-up's rule.
+    With step = count / wanted, centred ones are the middles of ``wanted`` equal parts. Published ones start at
+    count / 2 - (wanted / 2 - 1) * step, half a step later.
     """
     if count <= wanted:
         return np.arange(count)
     step = count / wanted
+    if spacing == "centred":
+        return np.floor((np.arange(wanted) + 0.5) * step).astype(np.int64)
     start = count / 2 - (wanted / 2 - 1) * step
     places = np.floor(start + np.arange(wanted) * step - 0.50001).astype(np.int64)
     return np.clip(places, 0, count - 1)

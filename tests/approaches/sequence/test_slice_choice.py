@@ -15,15 +15,23 @@ from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 def test_ten_slices_are_those_of_the_published_rule(count: int) -> None:
     step = count / 10
     published = [max(0, int(count / 2 - 4 * step + k * step - 0.50001)) for k in range(10)]
-    assert evenly_spaced(count, 10).tolist() == (list(range(count)) if count <= 10 else published)
+    assert evenly_spaced(count, 10, "published").tolist() == (list(range(count)) if count <= 10 else published)
 
 
 @pytest.mark.parametrize(("count", "wanted"), [(40, 32), (33, 32), (19, 7), (15, 14)])
-def test_other_numbers_are_spread_without_doubles(count: int, wanted: int) -> None:
-    places = evenly_spaced(count, wanted)
+@pytest.mark.parametrize("spacing", ["published", "centred"])
+def test_other_numbers_are_spread_without_doubles(count: int, wanted: int, spacing) -> None:
+    places = evenly_spaced(count, wanted, spacing)
     assert len(set(places.tolist())) == wanted
     assert 0 <= places.min() <= count / wanted
     assert count - 1 - count / wanted <= places.max() < count
+
+
+def test_centred_slices_leave_out_as_much_at_either_end() -> None:
+    assert evenly_spaced(20, 5, "centred").tolist() == [2, 6, 10, 14, 18]
+    for count in range(8, 60):
+        places = evenly_spaced(count, 7, "centred")
+        assert abs(places[0] - (count - 1 - places[-1])) <= 1
 
 
 def test_axial_slices_of_all_series_run_from_head_to_foot_without_near_duplicates(series_of) -> None:
