@@ -131,7 +131,7 @@ class SequenceNet(nn.Module):
             tokens[kind] = Tokens(features, positions, present)
         found = queries(tokens)
         slices = {
-            kind: found.targets[kind].exp().unflatten(2, (count, -1)).sum(dim=3)
+            kind: (found.targets[kind].exp() * tokens[kind].present[:, None]).unflatten(2, (count, -1)).sum(dim=3)
             for kind, count in zip(KINDS, self.counts, strict=True)
         }
         return Graded(self._with_prior(found.logits), tokens, found.levels, found.targets, slices)
