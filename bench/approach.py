@@ -70,8 +70,8 @@ class Context(Protocol):
         resume: a folder that outlives a kill and is emptied when the job (or stage) is done: put checkpoints here
             after every epoch (`bench.training.checkpoints`), and look here before starting.
         volumes: the pixels of every prepared series.
-        all_studies: the bare studies of the data set, without labels and points, whatever the fold: the ``studies`` of
-            shared work that is to be built once for all folds. None where the data set is unknown (`make_context`).
+        all_studies: every study of the data set without labels and points: what `shared` is asked to build on, so that
+            all folds share one result. New studies, in prediction elsewhere, are not among them.
     """
 
     device: str
@@ -80,7 +80,7 @@ class Context(Protocol):
     folder: Path
     resume: Path
     volumes: Volumes
-    all_studies: Cohort | None
+    all_studies: Cohort
 
     def seed(self, purpose: str) -> int:
         """A 32-bit seed hashed from the job's seed, approach, fold and this purpose."""

@@ -53,7 +53,7 @@ def make_context(
         seed: base seed.
         threads: how many threads may be used.
         device: torch device.
-        all_studies: what `Context.all_studies` gives.
+        all_studies: every study of the data set; by default none.
     """
     files = JobFolder(folder)
     files.resume.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def make_context(
         folder=folder,
         resume=files.resume,
         volumes=volumes,
-        all_studies=None if all_studies is None else all_studies.hidden(),
+        all_studies=Cohort(()) if all_studies is None else all_studies.hidden(),
         identity={"job": job, "data": "test", "source": "test", "seed": seed, "approach": approach, "fold": 0},
         stages=SplitFolder(folder).stages,
         shared_work=folder / "shared",
@@ -101,11 +101,11 @@ def check_contract(
     opened = open_generated(cache or folder / "cache")
     ids = opened.cohort.study_ids
     train, held_out = opened.cohort.subset(ids[::2]), opened.cohort.hidden().subset(ids[1::2])
-    fitted, context = _fit(approach_class, config, train, opened, folder / "first")
+    fitted, context = _fit(approach_class, config, train, opened.volumes, folder / "first")
     predictions = fitted.predict(held_out, context)
     for promise in PROMISES:
         promise(fitted, predictions, held_out, context)
-    again, context_again = _fit(approach_class, config, train, opened, folder / "second")
+    again, context_again = _fit(approach_class, config, train, opened.volumes, folder / "second")
     _same(predictions, again.predict(held_out, context_again), 0.0, "the same seed gave other predictions")
 
 
@@ -192,9 +192,9 @@ def _load(name: str, paths: Sequence[Path], preset: str | None) -> tuple[type[Ap
 
 
 def _fit(
-    approach_class: type[Approach], config: Any, train: Cohort, opened: Opened, folder: Path
+    approach_class: type[Approach], config: Any, train: Cohort, volumes: Volumes, folder: Path
 ) -> tuple[Approach, JobContext]:
-    context = make_context(folder, opened.volumes, all_studies=opened.cohort)
+    context = make_context(folder, volumes)
     approach = approach_class(config)
     approach.fit(train, context)
     return approach, context

@@ -89,7 +89,7 @@ class ScanSequence(Approach):
     def _prepared(self, studies: Cohort, context: Context) -> Path:
         """The folder with the prepared slices: one for all folds, if the studies are those of the data set."""
         whole = context.all_studies
-        shared = whole if whole is not None and holds(whole, studies) else studies
+        shared = whole if holds(whole, studies) else studies
         return context.shared("slices", self.config.preparation, shared, prepare_studies)
 
     def _note(self, studies: Cohort, context: Context) -> None:

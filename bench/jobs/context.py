@@ -43,7 +43,6 @@ class JobContext:
         shared_work: where label-free work on this data is kept.
         emit: sends an event to whoever shows progress.
         by: the approach's name.
-        all_studies: see `bench.approach.Context`.
         clock: the running clock, if any: saved now and then, and stopped while a stage is fetched.
         keeps_history: whether epochs go into history.csv.
         force: whether trained stages of other runs are trained anew.
@@ -58,13 +57,13 @@ class JobContext:
     folder: Path
     resume: Path
     volumes: Volumes
+    all_studies: Cohort
     identity: Mapping[str, Any]
     stages: Path
     shared_work: Path
     emit: Emit
     by: str
     clock: Clock | None = None
-    all_studies: Cohort | None = None
     keeps_history: bool = True
     force: bool = False
     run_id: str = ""

@@ -43,7 +43,7 @@ class Opening:
         held_out: studies to grade, without either.
         true_points: the same with points, for the true-point pass alone; None if they have none.
         volumes: the pixels.
-        all_studies: training and held-out studies, and those of neither, bare.
+        all_studies: those of all folds, without labels and points.
         reader_notes: what the reader noted, of all studies.
     """
 

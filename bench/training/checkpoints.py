@@ -207,6 +207,11 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
         index, _, name = key.partition(".")
         states.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            # A fused step goes through memory as it lies: moments need the strides of their (channels-last) parameter.
+            if value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def _difference(found: str, wanted: str) -> str:

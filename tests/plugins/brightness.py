@@ -44,6 +44,7 @@ class Brightness(Approach):
         if self.config.misbehave == "die":
             os.kill(os.getpid(), 9)
         _leave_trace(context.folder / "seen_in_fit.json", train)
+        _leave_trace(context.folder / "all_studies.json", context.all_studies)
         folder = context.folder
         if self.config.share_work:
             context.shared("sizes", {}, train, measure)

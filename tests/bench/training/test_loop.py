@@ -41,6 +41,20 @@ def test_a_training_killed_in_any_epoch_ends_as_if_it_had_not_been(context, line
         assert same(whole, resumed), f"killed in epoch {stop_in}"
 
 
+def test_convolutions_in_channels_last_order_survive_a_kill(context, line) -> None:
+    def network() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Unflatten(1, (3, 1, 1)), nn.ConvTranspose2d(3, 4, 5), nn.Conv2d(4, 6, 3), nn.Flatten(), nn.Linear(54, 1)
+        )
+
+    whole = train(network(), line(), squares, PLAIN, context("whole"), stage="s")
+    broken = context("broken")
+    with pytest.raises(line.killed):
+        train(network(), line(3), squares, PLAIN, broken, stage="s")
+    assert same(whole, train(network(), line(), squares, PLAIN, broken, stage="s"))
+
+
 def test_a_finished_training_is_not_done_again(context, line) -> None:
     job = context("job")
     first = train(model(), line(), squares, PLAIN, job, stage="s")
