@@ -14,6 +14,7 @@ from .anatomy import CONDITION_OF, LEVEL_OF, SIDES, USUAL, Anatomy
 from .config import Network
 from .slice_choice import KINDS
 
+_KEY_WIDTH = 16
 _START_SPREAD_MM = 7.0
 _GLIMPSES_APART_MM = 4.0
 
@@ -61,14 +62,15 @@ class TargetQueries(nn.Module):
     def __init__(self, config: Network, features: int) -> None:
         super().__init__()
         kinds, conditions, glimpses = len(KINDS), len(CONDITIONS), config.glimpses
-        self.glimpses, self.scale = glimpses, 1 / math.sqrt(features)
-        self.norm = nn.LayerNorm(features)
-        self.keys = nn.ModuleList(nn.Linear(features, features) for _ in KINDS)
+        # Keys are narrow, and values are made of what was attended to (both are linear): there are thousands of cells.
+        narrow = min(features, _KEY_WIDTH)
+        self.scale = 1 / math.sqrt(narrow)
+        self.keys = nn.ModuleList(nn.Linear(features, narrow) for _ in KINDS)
         self.values = nn.Linear(features, features)
-        self.level_queries = nn.Parameter(torch.randn(len(LEVELS), features))
+        self.level_queries = nn.Parameter(torch.randn(len(LEVELS), narrow))
         self.level_places = nn.Parameter(USUAL.levels.clone())
         self.level_spreads = nn.Parameter(USUAL.spreads.log())
-        self.queries = nn.Parameter(torch.randn(kinds, len(TARGETS), glimpses, features) / 2)
+        self.queries = nn.Parameter(torch.randn(kinds, len(TARGETS), glimpses, narrow) / 2)
         around = torch.randn(conditions, kinds, glimpses, 3) * (_GLIMPSES_APART_MM if glimpses > 1 else 0.0)
         self.offsets = nn.Parameter(USUAL.offsets[:, None, None] + around)
         self.spreads = nn.Parameter(torch.full((conditions, kinds, glimpses, 3), math.log(_START_SPREAD_MM)))
@@ -94,8 +96,7 @@ class TargetQueries(nn.Module):
 
     def forward(self, tokens: dict[str, Tokens]) -> Attended:
         """Grade all targets from the tokens of every type of scan."""
-        features = {kind: self.norm(tokens[kind].features) for kind in KINDS}
-        keys = {kind: self.keys[number](features[kind]) * self.scale for number, kind in enumerate(KINDS)}
+        keys = {kind: self.keys[number](tokens[kind].features) * self.scale for number, kind in enumerate(KINDS)}
         places, levels = self._levels(tokens, keys)
         sides: Tensor = self.sides  # type: ignore[assignment]
         targets, pooled = {}, []
@@ -105,7 +106,8 @@ class TargetQueries(nn.Module):
             near = gaussian(tokens[kind].positions, centres, self.spreads[CONDITION_OF, number].exp())
             scores = torch.einsum("tgc,bnc->btgn", self.queries[number], keys[kind]) + near  # (B, 25, G, T)
             weights = _softmax(scores, tokens[kind].present[:, None, None])
-            found = torch.einsum("btgn,bnc->btgc", weights, self.values(features[kind])).flatten(2)  # (B, 25, G * C)
+            found = torch.einsum("btgn,bnc->btgc", weights, tokens[kind].features)  # (B, 25, G, C)
+            found = self.values(found).flatten(2)  # (B, 25, G * C)
             there = tokens[kind].present.any(dim=1)[:, None, None]
             pooled.append(torch.where(there, found, self.missing[number]))
             targets[kind] = weights.mean(dim=2).clamp(min=1e-12).log()
