@@ -101,7 +101,5 @@ def test_loading_takes_a_tenth_of_a_training_step(opened, tmp_path, benchmark) -
         training.append(seconds(train))
     benchmark.pedantic(partial(list, batches.epoch(1)), rounds=1)
     share = np.median(loading) / np.median(training)
-    print(
-        f"\nloading and augmentation: {share:.3f} of a training step (median of {ROUNDS} epochs of {STUDIES} studies)"
-    )
+    print(f"\nloading and augmentation: {share:.3f} of a step (median of {ROUNDS} epochs of {STUDIES} studies)")
     assert share <= MOST_LOADING

@@ -54,7 +54,6 @@ def test_the_ratio_is_that_of_means_over_studies() -> None:
     from attention import summary
 
     rows = [(study, "spinal", True, 0.6, 0.3) for study in range(5)]
-    table = summary(
-        pd.DataFrame(rows, columns=["study_id", "condition", "shown", "weight", "chance"]), np.random.default_rng(0)
-    )
+    given = pd.DataFrame(rows, columns=["study_id", "condition", "shown", "weight", "chance"])
+    table = summary(given, np.random.default_rng(0))
     assert table.loc[0, ["ratio", "low", "high"]].tolist() == pytest.approx([2, 2, 2])
