@@ -151,7 +151,7 @@ def _runs(slices: Sequence[SliceRef], matrices: Maps) -> list[tuple[int, int]]:
 
 
 def _cropped(pixels: NDArray[np.float32], matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float32]:
-    """A slice (H, W) in 0..1 through a map (2, 3), bicubic as published; anti-aliased where it shrinks."""
+    """A slice (H, W) in 0..1 through a map (2, 3), bicubic as published."""
     height, width = pixels.shape
     theta = matrix / (np.array([width, height]) / 2)[:, None]
     theta[:, 2] += 1 / np.array([width, height]) - 1
