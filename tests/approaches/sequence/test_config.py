@@ -5,7 +5,9 @@ from pydantic import ValidationError
 
 from bench import plugins
 from bench.approaches.sequence.config import Network, SequenceConfig
+from bench.approaches.sequence.model import SequenceNet
 from bench.jobs import config as configuration
+from bench.training.parameter_groups import longest
 
 PLUGIN = plugins.find("approaches", "sequence")
 
@@ -55,3 +57,13 @@ def test_a_network_that_does_not_fit_says_why(wrong, message) -> None:
 def test_the_mean_has_no_attention_to_draw(config_of) -> None:
     with pytest.raises(Exception, match="marked_loss needs pooling = 'queries'"):
         config_of("network.pooling=mean", "network.cells=0")
+
+
+@pytest.mark.parametrize("name", ["quick", "as-published", *configuration.ablations(PLUGIN)])
+def test_every_group_of_rates_has_parameters_of_the_network(config_of, name) -> None:
+    presets = configuration.presets(PLUGIN)
+    config = config_of(preset=name) if name in presets else config_of(preset="quick", ablation=name)
+    model = SequenceNet(config.network, config.preparation)
+    groups = config.training.schedule.groups
+    taken = {longest(parameter, groups) for parameter, _ in model.named_parameters()}
+    assert set(groups) <= taken
