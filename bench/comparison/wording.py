@@ -34,17 +34,26 @@ FEW_STUDIES = 30
 
 
 def labels(pooled: Sequence[Pooled]) -> list[str]:
-    """A name for each line that no other has: approach and preset, and what else it takes."""
+    """A name for each line that no other has: approach and preset, and what else tells it from the others."""
     first = [each.jobs[0] for each in pooled]
     names = [f"{job.approach}-{job.preset}" for job in first]
     configs = {(name, job.config_hash) for name, job in zip(names, first, strict=True)}
     several = Counter(name for name, _ in configs)
     names = [job.run_name if several[name] > 1 else name for name, job in zip(names, first, strict=True)]
     fractions = [job.train_fraction for job in first]
+    if len(set(fractions)) == 1:
+        return names  # said once, by `train_fraction_text`
     return [
         name if fraction == 1 else f"{name}, {fraction:.4g} of the training studies"
         for name, fraction in zip(names, fractions, strict=True)
     ]
+
+
+def train_fraction_text(results: Sequence[ApproachResult]) -> str | None:
+    """What all approaches were trained on, if it is the same part of the training studies; None otherwise."""
+    fractions = {result.train_fraction for result in results}
+    (fraction,) = fractions if len(fractions) == 1 else (1.0,)
+    return None if fraction == 1 else f"trained on {fraction:.4g} of the training studies"
 
 
 def result_notes(pooled: Pooled, line: Line) -> tuple[str, ...]:
@@ -83,7 +92,9 @@ def comparison_notes(
         resamples: how many bootstrap samples of studies were drawn.
         redrawn: how many of them lacked a part of the score and were drawn again.
     """
-    notes = [_seeds_note(results), NOT_COVERED]
+    fraction = train_fraction_text(results)
+    notes = [] if fraction is None else [f"All approaches were {fraction} of each fold."]
+    notes += [_seeds_note(results), NOT_COVERED]
     if families:
         notes.append(ADJUSTED)
     notes += [detectable_text(family) for family in families]

@@ -104,7 +104,11 @@ def test_held_out_labels_and_points_are_never_handed_over(suite: Suite) -> None:
         for what in ("studies", "labels", "points"):
             assert set(in_fit[what]) == set(split.index) - held_out, what
         everything = json.loads((job.folder / "all_studies.json").read_text())
-        assert (set(everything["studies"]), everything["labels"], everything["points"]) == (set(split.index), None, None)
+        assert (set(everything["studies"]), everything["labels"], everything["points"]) == (
+            set(split.index),
+            None,
+            None,
+        )
         in_predict = json.loads((job.folder / "seen_in_predict.json").read_text())
         assert (set(in_predict["studies"]), in_predict["labels"], in_predict["points"]) == (held_out, None, None)
         true_points = json.loads((job.folder / "seen_in_predict_true.json").read_text())
