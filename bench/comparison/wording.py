@@ -134,7 +134,7 @@ def stability_text(family: FamilyResult) -> str | None:
     if family.stability is None:
         return None
     first = [
-        f"{label} in {shares[0]:.0%}"
+        f"{label} in {100 * shares[0]:.0f} %"
         for label, shares in zip(family.stability.labels, family.stability.shares, strict=True)
         if shares[0] >= 0.005
     ]
@@ -147,7 +147,9 @@ def stability_text(family: FamilyResult) -> str | None:
 
 
 def _seeds_note(results: Sequence[ApproachResult]) -> str:
-    counts = {len(result.seeds) for result in results if result.approach != PRIOR} or {1}
+    trained = [result for result in results if result.approach != PRIOR]
+    complete = [result for result in trained if result.complete]  # only these are ranked
+    counts = {len(result.seeds) for result in complete or trained} or {1}
     if min(counts) == 1:
         return ONE_SEED if counts == {1} else MIXED_SEEDS
     return TWO_SEEDS if min(counts) < RANKED_SEEDS else SEVERAL_SEEDS

@@ -88,7 +88,7 @@
     const legend = entries.length > 1 || (entries.length && !panel.categories.length) ? Math.ceil(entries.length / columns) * 19 + 14 : 0;
     let height = 300 + legend;
     if (panel.categories.length) {
-      const width = narrow ? 14 : 26;
+      const width = narrow ? 14 : box.clientWidth > 700 ? 38 : 26;
       const labels = panel.categories.map((name) => wrapped(name, width));
       const lines = Math.max(...labels.map((label) => label.split("<br>").length));
       const bars = panel.series.some((s) => s.kind === "bars") ? 30 : 38;

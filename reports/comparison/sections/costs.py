@@ -161,7 +161,9 @@ def _learning(analysis: Analysis) -> Figure:
         )
         for colour, curve in enumerate(analysis.learning_curves)
     )
-    panel = Panel("", "share of the training studies", "weighted log loss", series)
+    shares = sorted({point.fraction for curve in analysis.learning_curves for point in curve.points})
+    ticks = tuple((share, f"{share:.4g}") for share in shares)
+    panel = Panel("", "share of the training studies", "weighted log loss", series, x_ticks=ticks)
     return Figure(
         "learning",
         "Learning curves",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bench.comparison import ApproachResult, Comparison
+from bench.comparison.wording import detectable_text
 from bench.metric import PARTS
 
 from ..cells import (
@@ -23,7 +24,10 @@ from ..cells import (
 )
 from ..model import Cell, Column, Figure, Panel, Section, Series, Table
 
-_RANK = "1 + the number of approaches of the same family that are separably better, so ties share a rank"
+_RANK = (
+    "1 + the number of approaches of the same train fraction that are separably better, so approaches that are not "
+    "separable can share a rank"
+)
 _SHORT = {
     "spinal": "spinal",
     "foraminal": "foraminal",
@@ -40,12 +44,13 @@ def leaderboard(comparison: Comparison, unreadable: Sequence[str]) -> Section:
     tables = [_table(comparison, complete, "leaderboard", "Leaderboard", references=True)]
     if incomplete:
         tables.append(_table(comparison, incomplete, "incomplete", "Incomplete approaches", references=False))
+    later = {detectable_text(family) for family in comparison.families[1:]}  # with the pairs
     notes = [f"{result.label}: {note}." for result in comparison.approaches for note in result.notes]
     return Section(
         "leaderboard",
         "Leaderboard",
         notes=(),
-        bullets=(*comparison.notes, *notes, *unreadable),
+        bullets=(*(note for note in comparison.notes if note not in later), *notes, *unreadable),
         figures=(_overview(comparison), _parts(comparison)),
         tables=tuple(tables),
     )
