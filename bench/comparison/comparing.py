@@ -112,7 +112,7 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
     names = labels(pooled)
     pairs = Pairs(pooled, names, folds=split.fold, weights=prior.denominators, resamples=resamples)
     results = [_result(names[index], each, split, prior, pairs, index) for index, each in enumerate(pooled)]
-    order = sorted(range(len(results)), key=lambda i: (not results[i].complete, results[i].estimate.score))
+    order = sorted(range(len(results)), key=lambda i: _place(results[i]))
     compared, differences = _compared(order, pairs)
     graded = np.logical_or.reduce([each.held_out for each in pooled])
     first = finished[0]
@@ -135,6 +135,11 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
         notes=comparison_notes([results[i] for i in order], compared, pairs.drawn, pairs.redrawn),
         caveat=caveat_of(split.about, first),
     )
+
+
+def _place(result: ApproachResult) -> tuple[bool, float, float]:
+    """What approaches are sorted by: complete ones first, then those trained on most studies, then the score."""
+    return not result.complete, -result.train_fraction, result.estimate.score
 
 
 def _result(label: str, pooled: Pooled, split: Split, prior: StudyTerms, pairs: Pairs, index: int) -> ApproachResult:

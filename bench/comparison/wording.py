@@ -35,17 +35,26 @@ FEW_STUDIES = 30
 
 
 def labels(pooled: Sequence[Pooled]) -> list[str]:
-    """A name for each line that no other has: approach and preset, and what else it takes."""
+    """A name for each line that no other has: approach and preset, and what else tells it from the others."""
     first = [each.jobs[0] for each in pooled]
     names = [f"{job.approach}-{job.preset}" for job in first]
     configs = {(name, job.config_hash) for name, job in zip(names, first, strict=True)}
     several = Counter(name for name, _ in configs)
     names = [job.run_name if several[name] > 1 else name for name, job in zip(names, first, strict=True)]
     fractions = [job.train_fraction for job in first]
+    if len(set(fractions)) == 1:
+        return names  # said once, by `train_fraction_text`
     return [
         name if fraction == 1 else f"{name}, {fraction:.4g} of the training studies"
         for name, fraction in zip(names, fractions, strict=True)
     ]
+
+
+def train_fraction_text(results: Sequence[ApproachResult]) -> str | None:
+    """What all approaches were trained on, if it is the same part of the training studies; None otherwise."""
+    fractions = {result.train_fraction for result in results}
+    (fraction,) = fractions if len(fractions) == 1 else (1.0,)
+    return None if fraction == 1 else f"trained on {fraction:.4g} of the training studies"
 
 
 def result_notes(pooled: Pooled, line: Line) -> tuple[str, ...]:
@@ -85,7 +94,9 @@ def comparison_notes(
         resamples: how many bootstrap samples of studies were drawn.
         redrawn: how many of them lacked a part of the score and were drawn again.
     """
-    notes = [_seeds_note(results), NOT_COVERED]
+    fraction = train_fraction_text(results)
+    notes = [] if fraction is None else [f"All approaches were {fraction} of each fold."]
+    notes += [_seeds_note(results), NOT_COVERED]
     if families:
         notes.append(ADJUSTED)
     notes += [detectable_text(family) for family in families]
@@ -126,7 +137,7 @@ def stability_text(family: FamilyResult) -> str | None:
     if family.stability is None:
         return None
     first = [
-        f"{label} in {shares[0]:.0%}"
+        f"{label} in {100 * shares[0]:.0f} %"
         for label, shares in zip(family.stability.labels, family.stability.shares, strict=True)
         if shares[0] >= 0.005
     ]
@@ -139,7 +150,9 @@ def stability_text(family: FamilyResult) -> str | None:
 
 
 def _seeds_note(results: Sequence[ApproachResult]) -> str:
-    counts = {len(result.seeds) for result in results if result.approach != PRIOR} or {1}
+    trained = [result for result in results if result.approach != PRIOR]
+    complete = [result for result in trained if result.complete]  # only these are ranked
+    counts = {len(result.seeds) for result in complete or trained} or {1}
     if min(counts) == 1:
         return ONE_SEED if counts == {1} else MIXED_SEEDS
     return TWO_SEEDS if min(counts) < RANKED_SEEDS else SEVERAL_SEEDS

@@ -16,8 +16,10 @@ def lead(comparison: Comparison) -> str:
     plain = [result for result in complete if result.approach != "prior" and result.ablation_of is None]
     best = (ranked or plain or complete)[0]
     low, high = best.estimate.interval
+    fractions = {result.train_fraction for result in complete if result.approach != "prior"}
+    which = "of the complete approaches" + (" trained on most studies" if len(fractions) > 1 else "")
     said = (
-        f"{best.label} has the lowest pooled out-of-fold score of the complete approaches (ablations apart): "
+        f"{best.label} has the lowest pooled out-of-fold score {which} (ablations apart): "
         f"{number_text(best.estimate.score, 4)} (95 % interval {number_text(low)} to {number_text(high)}, n = "
         f"{best.studies} studies)."
     )

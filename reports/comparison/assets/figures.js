@@ -50,7 +50,7 @@
         if (lines) trace.line = { color: tone, width: s.thin ? 1 : 2.2, dash: s.dashed ? "dash" : "solid", shape: s.kind === "steps" ? "hv" : "linear" };
         if (s.thin) Object.assign(trace, { opacity: 0.3, hoverinfo: "skip", showlegend: false });
         if (lines && (s.x.length === 1 || s.low.length || text.length)) trace.mode = "lines+markers";
-        trace.marker = { color: s.hollow ? "rgba(0,0,0,0)" : tone, size: s.hollow && s.name === "folds" ? 7 : 9, line: { color: tone, width: 1.6 } };
+        trace.marker = { color: s.hollow ? "rgba(0,0,0,0)" : tone, size: s.hollow && s.name === "folds" ? 7 : lines ? 6 : 9, line: { color: tone, width: 1.6 } };
         if (s.low.length) {
           const values = s.error === "x" ? s.x : s.y;
           const arm = (ends) => ends.map((end, i) => (end === null ? 0 : Math.abs(end - values[i])));
@@ -81,12 +81,14 @@
     }
     if (panel.x_range) x.range = pad(panel.x_range);
     if (panel.y_range) y.range = pad(panel.y_range);
-    const entries = shown.filter((t) => t.showlegend).length;
-    const columns = Math.max(1, Math.floor(box.clientWidth / 190));
-    const legend = entries > 1 || (entries && !panel.categories.length) ? Math.ceil(entries / columns) * 20 + 14 : 0;
+    const entries = [...new Set(shown.filter((t) => t.showlegend).map((t) => t.name))];
+    // Plotly sets entries side by side, each as wide as the longest, as long as they fit.
+    const longest = 48 + 6.6 * Math.max(0, ...entries.map((name) => name.length));
+    const columns = Math.max(1, Math.floor((box.clientWidth - 60) / longest));
+    const legend = entries.length > 1 || (entries.length && !panel.categories.length) ? Math.ceil(entries.length / columns) * 19 + 14 : 0;
     let height = 300 + legend;
     if (panel.categories.length) {
-      const width = narrow ? 14 : 26;
+      const width = narrow ? 14 : box.clientWidth > 700 ? 38 : 26;
       const labels = panel.categories.map((name) => wrapped(name, width));
       const lines = Math.max(...labels.map((label) => label.split("<br>").length));
       const bars = panel.series.some((s) => s.kind === "bars") ? 30 : 38;

@@ -81,16 +81,19 @@
     }
 
     function renderGrades() {
-      part("grades").replaceChildren(...one().targets.map((target, number) => {
-        const go = make("button", { type: "button", "aria-pressed": number === state.target }, target.name);
+      let last = "";
+      part("grades").replaceChildren(...one().targets.flatMap((target, number) => {
+        const [condition, level] = target.name.split(/ (?=\S+$)/);
+        const heading = condition === last ? [] : [make("tr", { class: "condition" }, make("th", { colspan: 2 + approaches.length, scope: "rowgroup" }, (last = condition)))];
+        const go = make("button", { type: "button", "aria-pressed": number === state.target, "aria-label": target.name }, level);
         go.addEventListener("click", () => { state.target = number; goTo(number); render(); });
         const said = target.said.map((values) => {
           if (!values) return make("td", {}, "–");
-          const cell = make("td", {}, values.map((v) => v.toFixed(2)).join(" / "));
+          const cell = make("td", {}, values.map((v) => v.toFixed(2)).join(" "));
           if (GRADES[values.indexOf(Math.max(...values))] !== target.label && target.label !== "–") cell.className = "off";
           return cell;
         });
-        return make("tr", number === state.target ? { class: "chosen" } : {}, make("td", {}, go), make("td", { class: target.label.toLowerCase().replace(/\W/g, "-") }, target.label), ...said);
+        return [...heading, make("tr", number === state.target ? { class: "chosen" } : {}, make("td", {}, go), make("td", { class: target.label.toLowerCase().replace(/\W/g, "-") }, target.label), ...said)];
       }));
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import bench
 
@@ -30,7 +30,7 @@ def html(documents: Sequence[Document], viewers: Sequence[Viewer]) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"json": _json, "raw": _raw}
+    environment.filters |= {"json": _json, "raw": _raw, "unbroken": _unbroken}
     scripts = [f"\n{(ASSETS / name).read_text(encoding='utf-8')}" for name in SCRIPTS]
     return environment.get_template("page.html.j2").render(
         documents=documents,
@@ -57,6 +57,14 @@ def _json(value: Any) -> Markup:
 def _raw(value: Value) -> str:
     """What a cell is sorted by, as JSON."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _unbroken(line: str) -> Markup:
+    """A command whose options are not broken after their hyphens at the end of a line."""
+    options = (
+        Markup("<span>{}</span>").format(word) if word.startswith("-") else escape(word) for word in line.split(" ")
+    )
+    return Markup(" ").join(options)
 
 
 def _finite(value: Any) -> Any:

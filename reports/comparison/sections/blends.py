@@ -12,7 +12,7 @@ def together(analysis: Analysis) -> Section:
     """Says so where there are fewer than two approaches to blend."""
     found = analysis.blends
     if found is None:
-        return Section("blends", "Together", ("It takes two complete approaches besides the prior to blend any.",))
+        return Section("blends", "Blends", ("It takes two complete approaches besides the prior to blend any.",))
     columns = (
         words_column("blend"),
         Column("score"),
@@ -43,11 +43,12 @@ def together(analysis: Analysis) -> Section:
         "The mean of the predictions of "
         + ", ".join(found.labels)
         + ". The best single one was chosen on the same studies. "
-        "Equal weights are the default: fitted ones are no better with three models on 1,975 studies, and worse on 100."
+        "Equal weights are the default: on published predictions, fitted ones were no better with three models on "
+        "1,975 studies, and worse on 100."
     )
     return Section(
         "blends",
-        "Together",
+        "Blends",
         figures=(_figure(analysis),),
         tables=(Table("blends", "Blends", columns, rows, caption), _contributions(analysis)),
     )

@@ -19,7 +19,7 @@ def roc_figure(analysis: Analysis) -> Figure:
     for condition in CONDITIONS:
         curves = [each for each in analysis.roc if each.condition == condition and each.true_positives][:_CURVES]
         series = [
-            Series(each.label, each.false_positives, each.true_positives, kind="steps", colour=colour)
+            Series(each.label, each.false_positives, each.true_positives, kind="line", colour=colour)
             for colour, each in enumerate(curves)
         ]
         n = f", {curves[0].severe} severe of {curves[0].severe + curves[0].rest}" if curves else ", no severe label"

@@ -56,8 +56,7 @@ def costs(analysis: Analysis) -> Section:
     figures += _training(analysis)
     notes: tuple[str, ...] = (
         "Seconds are summed over folds, mean over seeds. Work that jobs share is charged to each of them. Memory is "
-        "that "
-        "of the greediest job with all its processes. A dash: the model has no networks to count, or, for "
+        "the peak of the largest job with all its processes. A dash: the model has no networks to count, or, for "
         "multiply-adds, "
         "they were not counted because no torch module ran in predicting, or counting failed. CPU time has a dash "
         "where it "
@@ -135,8 +134,8 @@ def _front(analysis: Analysis) -> Figure:
         "cost",
         "Score against cost",
         (panel,),
-        "Lower left is better; 95 % intervals. Filled: on the Pareto front. Wall times depend on the machine and on "
-        "jobs beside.",
+        "Lower left is better; 95 % intervals. Filled: on the Pareto front. Wall times depend on the machine and "
+        "on jobs that ran at the same time.",
     )
 
 
@@ -164,7 +163,9 @@ def _learning(analysis: Analysis) -> Figure:
         )
         for colour, curve in enumerate(analysis.learning_curves)
     )
-    panel = Panel("", "share of the training studies", "weighted log loss", series)
+    shares = sorted({point.fraction for curve in analysis.learning_curves for point in curve.points})
+    ticks = tuple((share, f"{share:.4g}") for share in shares)
+    panel = Panel("", "share of the training studies", "weighted log loss", series, x_ticks=ticks)
     return Figure(
         "learning",
         "Learning curves",
@@ -211,7 +212,8 @@ def _training(analysis: Analysis) -> list[Figure]:
                 "" if stage.images_per_second is None else f", {stage.images_per_second:.0f} images per second (median)"
             )
             panels.append(Panel(f"{stage.stage}{speed}", "epoch", "loss", tuple(series)))
-        caption = f"Losses by epoch; thick: mean over folds and seeds, thin: single runs. {len(panels)} stages."
+        stages = f"{len(panels)} stage" + ("s" if len(panels) > 1 else "")
+        caption = f"Losses by epoch; thick: mean over folds and seeds, thin: single runs. {stages}."
         open_ = len(panels) <= _SEPARATE
         figures.append(Figure(f"training-{number_}", f"Training of {label}", tuple(panels), caption, open=open_))
     return figures

@@ -33,9 +33,9 @@ def suspected(analysis: Analysis) -> Section:
         "A model that is exactly right calls some correct labels improbable, too: only an excess of observed over "
         "expected "
         "labels speaks of errors.",
-        f"The rule |label − p| ≥ .8 marks {number_text(100 * found.rule_observed, 2)} % of {found.labels} labels, "
-        "where "
-        f"{number_text(100 * found.rule_expected, 2)} % are expected: it is no evidence by itself.",
+        f"The rule |label − p| ≥ .8 marks {number_text(100 * found.rule_observed, 2)} % of "
+        f"{whole(found.labels).text} labels, where {number_text(100 * found.rule_expected, 2)} % are expected: it is "
+        "no evidence by itself.",
     )
     counts = [
         (

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bench.comparison import ApproachResult, Comparison
+from bench.comparison.wording import detectable_text
 from bench.metric import PARTS
 
 from ..cells import (
@@ -23,7 +24,10 @@ from ..cells import (
 )
 from ..model import Cell, Column, Figure, Panel, Section, Series, Table
 
-_RANK = "1 + the number of approaches of the same family that are separably better, so ties share a rank"
+_RANK = (
+    "1 + the number of approaches of the same train fraction that are separably better, so approaches that are not "
+    "separable can share a rank"
+)
 _SHORT = {
     "spinal": "spinal",
     "foraminal": "foraminal",
@@ -40,12 +44,13 @@ def leaderboard(comparison: Comparison, unreadable: Sequence[str]) -> Section:
     tables = [_table(comparison, complete, "leaderboard", "Leaderboard", references=True)]
     if incomplete:
         tables.append(_table(comparison, incomplete, "incomplete", "Incomplete approaches", references=False))
+    later = {detectable_text(family) for family in comparison.families[1:]}  # with the pairs
     notes = [f"{result.label}: {note}." for result in comparison.approaches for note in result.notes]
     return Section(
         "leaderboard",
         "Leaderboard",
         notes=(),
-        bullets=(*comparison.notes, *notes, *unreadable),
+        bullets=(*(note for note in comparison.notes if note not in later), *notes, *unreadable),
         figures=(_overview(comparison), _parts(comparison)),
         tables=tuple(tables),
     )
@@ -61,7 +66,8 @@ def _table(
     columns += [Column(_SHORT[part], about=NAMES[part]) for part in PARTS]
     columns += [Column("fold mean"), Column("fold SD")]
     columns += [Column("skill", about=_SKILL), interval_column("skill, 95 % interval")] if floor else []
-    columns += [Column("seeds"), Column("n"), Column("fit"), Column("predict"), Column("peak memory")]
+    columns += [Column("seeds"), Column("n")]
+    columns += [Column("fit"), Column("predict"), Column("peak memory")] if references else []
     rows = [_row(comparison, result, floor=floor, ranked=ranked, lacks=not references) for result in results]
     last = _references(comparison, ranked=ranked) if references else []
     skill_words = " Skill is paired by study, on the studies of each row." if floor else ""
@@ -72,7 +78,10 @@ def _table(
         "folds, mean over seeds."
     )
     if not references:
-        caption = "These lack folds: each is scored on the studies of its finished folds, and is not ranked."
+        caption = (
+            "These lack folds: each is scored on the studies of its finished folds, and is not ranked. What they cost "
+            "stands below."
+        )
     return Table(key, title, tuple(columns), (*rows, *last), caption, references=len(last))
 
 
@@ -87,8 +96,9 @@ def _row(comparison: Comparison, result: ApproachResult, *, floor: bool, ranked:
     cells += [number(value) for value in estimate.parts.values()]
     cells += [number(result.fold_mean), number(result.fold_spread)]
     cells += [number(result.skill, 2), interval(result.skill_interval, 2)] if floor else []
-    cells += [whole(len(result.seeds)), whole(result.studies), seconds(result.fit_seconds)]
-    return (*cells, seconds(result.predict_seconds), memory(result.peak_memory_mb))
+    cells += [whole(len(result.seeds)), whole(result.studies)]
+    times = (seconds(result.fit_seconds), seconds(result.predict_seconds), memory(result.peak_memory_mb))
+    return (*cells, *times) if not lacks else tuple(cells)
 
 
 def _references(comparison: Comparison, *, ranked: bool) -> list[tuple[Cell, ...]]:
@@ -132,8 +142,8 @@ def _overview(comparison: Comparison) -> Figure:
         ),
     ]
     caption = (
-        f"Pooled out-of-fold score with its 95 % interval, n = {comparison.studies} studies; hollow points: scores of "
-        "the folds. The class prior uses no images."
+        f"Pooled out-of-fold score with its 95 % interval, {_n(results)}; hollow points: scores of the folds. The "
+        "class prior uses no images."
     )
     if comparison.floor is not None:
         caption += (
@@ -141,6 +151,12 @@ def _overview(comparison: Comparison) -> Figure:
         )
     panel = Panel("", "weighted log loss", "", tuple(series), categories=labels)
     return Figure("scores", "Score between class prior and noise floor", (panel,), caption)
+
+
+def _n(results: Sequence[ApproachResult]) -> str:
+    """The number of studies, or its range where approaches have different folds finished."""
+    counts = sorted({result.studies for result in results})
+    return f"n = {counts[0]} studies" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]} studies"
 
 
 def _parts(comparison: Comparison) -> Figure:

@@ -9,6 +9,8 @@ from bench.comparison.analysis import Analysis
 from ..cells import NAMES, interval, interval_column, number, p_value, percent, text, whole, words_column
 from ..model import Column, Figure, Panel, Section, Series, Table
 
+_SHOWN = 0.99  # share of the points that the figure shows
+
 
 def localisation(analysis: Analysis) -> Section:
     """Says so where no approach located anything."""
@@ -54,9 +56,9 @@ def _errors(analysis: Analysis) -> Table:
         Column("found"),
         Column("points"),
         Column("slice exact"),
-        Column("one off"),
-        Column("two off"),
-        Column("further"),
+        Column("1 slice off"),
+        Column("2 slices off"),
+        Column("further off"),
         Column("median mm"),
         Column("95th percentile mm"),
         Column("at another level"),
@@ -91,18 +93,26 @@ def _figure(analysis: Analysis) -> Figure:
     panels = []
     results = [result for result in analysis.comparison.approaches if result.localisation is not None]
     for condition in results[0].localisation or {}:
-        series = []
+        series, furthest = [], 0.1
         for colour, result in enumerate(results):
             distances = np.sort((result.localisation or {})[condition].distances_mm)
             if len(distances):
-                shares = np.linspace(0, 1, 60)
+                shares = np.append(np.linspace(0, 0.98, 50), _SHOWN)
                 at = np.quantile(distances, shares)
+                furthest = max(furthest, float(at[-1]))
                 name = f"{result.label}, n = {len(distances)}"
                 series.append(
                     Series(name, tuple(np.round(at, 2).tolist()), tuple(shares.tolist()), kind="line", colour=colour)
                 )
         panels.append(
-            Panel(NAMES[condition], "error within the plane, mm", "share of points", tuple(series), y_range=(0, 1))
+            Panel(
+                NAMES[condition],
+                "error within the plane, mm",
+                "share of points",
+                tuple(series),
+                x_range=(0, furthest),
+                y_range=(0, 1),
+            )
         )
-    caption = "Share of located points within a distance of the annotator's."
+    caption = "Share of located points within a distance of the annotator's; the furthest 1 % lie outside the panels."
     return Figure("localisation", "Errors within the plane", tuple(panels), caption)

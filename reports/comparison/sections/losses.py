@@ -25,6 +25,7 @@ from ..model import Cell, Column, Figure, Panel, Section, Series, Table
 from .calibration import reliability_figure, reliability_table, roc_figure, roc_table, temperature_table
 
 _DRAWN = 10  # approaches per panel
+_COLOURS = (7, 1, 6)  # of the grades: teal, orange, red
 
 
 def losses(analysis: Analysis) -> Section:
@@ -96,9 +97,8 @@ def _share_figure(analysis: Analysis) -> Figure:
                 for label in labels
             ]
             name = _grade(part, grade)
-            series.append(
-                Series(name, tuple(sums), tuple(labels), kind="bars", colour=2 if name == "severe" else grade)
-            )
+            colour = _COLOURS[2 if name == "severe" else grade]
+            series.append(Series(name, tuple(sums), tuple(labels), kind="bars", colour=colour))
         panels.append(Panel(NAMES[part], "share of the score", "", tuple(series), categories=tuple(labels)))
     caption = "What labels of each true grade add to the score, all levels together."
     return Figure("loss-shares", "Loss by condition and true grade", tuple(panels), caption)

@@ -144,6 +144,13 @@ def test_train_fractions_are_compared_within_an_approach_alone(make_store) -> No
     }
 
 
+def test_one_train_fraction_for_all_is_said_once(make_store) -> None:
+    store = make_store({"mil": 3.0, "sequence": 2.0}, train_fraction=0.25)
+    comparison = compare(stored_jobs(store), resamples=100)
+    assert [result.label for result in comparison.approaches] == ["mil-quick", "sequence-quick"]
+    assert comparison.notes[0] == "All approaches were trained on 0.25 of the training studies of each fold."
+
+
 def test_what_one_approach_gets_does_not_depend_on_the_others(make_store) -> None:
     store = make_store({"mil": 2.0, "sequence": 2.2}, seeds=(0, 1, 2))
     few = compare(stored_jobs(store), resamples=500)
