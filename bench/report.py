@@ -44,7 +44,7 @@ class Report(ABC):
 
         Args:
             comparisons: one for each data set and split in the store, never to be compared across.
-            outputs: what to write, each whole or not at all (`bench.files.atomic.write_text`).
+            outputs: what to write, each whole or not at all: `bench.files.atomic.write_text`, ``named_by_user``.
             figures: a folder for the figures as PNG and SVG; None to write none.
             with_images: show images of data sets that are not generated, which may not be passed on.
         """

@@ -101,6 +101,17 @@ def default_cache() -> Path:
     return Path(named) if named else Path(platformdirs.user_cache_dir("rsna-lumbar-bench"))
 
 
+def cache_folder(named: Path | None) -> Path:
+    """The cache folder, made for this user alone if it is not there. Raises BenchError where it cannot be made."""
+    from bench.files.sharing import make_private
+
+    folder = (named or default_cache()).resolve()
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--cache-dir {folder}: that is a file. Name a folder.")
+    make_private(folder)
+    return folder
+
+
 def plugin_paths(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     """The ``--plugin`` paths as absolute paths. Raises UsageError for one that does not exist."""
     for path in paths:

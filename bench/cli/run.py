@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli import options as shared
-from bench.cli.options import Listed, default_cache, flat, plugin_paths
+from bench.cli.options import Listed, cache_folder, flat, plugin_paths
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def command(**options: Any) -> int:
     console.print(f"store: {request.out.resolve()}\ncache: {request.cache}", highlight=False, soft_wrap=True)
     with Screen(console) as screen:
         prepared = prepare(request, screen.prepare)
+    _say_who_shares(console, request)
     _say_what_is_left_out(console, prepared)
     states = survey(request, prepared.jobs)
     _say_states(console, states)
@@ -131,7 +132,7 @@ def _request(options: dict[str, Any]) -> Request:
         train_fractions=fractions,
         plugins=plugin_paths(options["plugins"]),
         out=options["out"],
-        cache=(options["cache_dir"] or default_cache()).resolve(),
+        cache=cache_folder(options["cache_dir"]),
         device=options["device"],
         precision=options["precision"],
         jobs=options["jobs"],
@@ -142,6 +143,17 @@ def _request(options: dict[str, Any]) -> Request:
         only_missing=options["only_missing"],
         command=shlex.join(["bench", *sys.argv[1:]]),
     )
+
+
+def _say_who_shares(console: Console, request: Request) -> None:
+    from bench.files.sharing import shared_with
+
+    for what, folder in (("store", request.out), ("cache", request.cache)):
+        if (others := shared_with(folder)) is not None:
+            text = (
+                f"  {others} may write to the {what}, and so change results. If that is not meant: chmod go-w {folder}"
+            )
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:

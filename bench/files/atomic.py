@@ -24,6 +24,8 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.files.in_place import is_written_in_place, written_place
+from bench.files.names import shortened
+from bench.files.regular import read_bytes, refuse_link
 
 # What the system's error means and what helps against it; `{mount}` is where the file system is mounted.
 _CAUSES = {
@@ -88,34 +90,46 @@ def mount_point(path: Path) -> Path:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, named_by_user: bool = False) -> Iterator[Path]:
     """A temporary file beside ``path`` to write to: synced and given the name at the end, removed on an error.
 
-    A device or a pipe is never replaced: what was written is copied into it at the end. A symbolic link stays, and the
-    file that it leads to is written.
+    Its name cannot be guessed, and no link is written through.
+
+    Args:
+        path: the file.
+        named_by_user: the user named this very file, so it may be any: a device or a pipe is not replaced, what was
+            written is copied into it at the end; a symbolic link stays, and the file that it leads to is written.
 
     Raises:
+        NotAFileError: there is a link or no regular file, and ``named_by_user`` is not set.
         BenchError: the file system refuses; see `explained`.
     """
-    if is_written_in_place(path):
-        with _copied_into(path) as temporary:
-            yield temporary
-        return
-    path = written_place(path)
+    if named_by_user:
+        if is_written_in_place(path):
+            with _copied_into(path) as temporary:
+                yield temporary
+            return
+        path = written_place(path)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
+        refuse_link(path)
+        temporary = temporary_beside(path)
         try:
             yield temporary
-            os.chmod(temporary, 0o666 & ~_UMASK)
             sync(temporary)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A new empty file in the same folder, whose name cannot be guessed and begins with a dot."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{shortened(path.name)}.", suffix=".tmp")
+    os.close(handle)
+    os.chmod(name, 0o666 & ~_UMASK)
+    return Path(name)
 
 
 @contextmanager
@@ -138,15 +152,17 @@ def _copied_into(path: Path) -> Iterator[Path]:
             ) from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+def write_text(path: Path, text: str, *, named_by_user: bool = False) -> None:
+    """Write a text file whole or not at all; see `written_whole`.
+
+    A byte of a file name that is no UTF-8 becomes ``\\udcXX``, which JSON reads back as it was.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), named_by_user=named_by_user)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a binary file whole or not at all."""
-    with written_whole(path) as temporary:
+def write_bytes(path: Path, content: bytes, *, named_by_user: bool = False) -> None:
+    """Write a binary file whole or not at all; see `written_whole`."""
+    with written_whole(path, named_by_user=named_by_user) as temporary:
         temporary.write_bytes(content)
 
 
@@ -163,7 +179,7 @@ def read_json(path: Path) -> Any:
         BenchError: it cannot be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_bytes(path))
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError) as error:  # wrong JSON, wrong UTF-8, numbers or nesting beyond reason

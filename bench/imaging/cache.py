@@ -19,6 +19,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.files.atomic import temporary_beside
+from bench.files.regular import open_unlinked
 from bench.imaging.study import Series
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def write_series(folder: Path, record: Record, stack: Sequence[NDArray[Any]] | N
     """Keep a series: its slices as one ``.npy`` first, the record last, each written whole or not at all."""
     target = folder / f"{int(record['series_id'])}.npy"
     if stack is not None:
-        temporary = _temporary(target)
+        temporary = temporary_beside(target)
         try:
             with temporary.open("wb") as file:
                 shape = (len(stack), *stack[0].shape)
@@ -130,16 +132,12 @@ def write_index(folder: Path, records: Mapping[int, Record]) -> None:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON document whole or not at all."""
-    temporary = _temporary(path)
+    temporary = temporary_beside(path)
     try:
         temporary.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _temporary(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.tmp")
 
 
 def verify(folder: Path, progress: Progress) -> list[int]:
@@ -178,7 +176,7 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
 
     On a file system without locks two processes may enter; files are replaced whole, so that this only costs time.
     """
-    with path.open("w") as file:
+    with open(open_unlinked(path, os.O_RDWR | os.O_CREAT), "r+") as file:
         while not _try_lock(file):
             waiting()
             time.sleep(0.2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import logging
 import tomllib
 import types
 import typing
@@ -14,13 +15,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from bench.errors import UsageError, unknown
+from bench.errors import BenchError, UsageError, unknown
 from bench.files.atomic import read_json, write_json
 from bench.jobs.fingerprint import hash_files, plugin_parts, source_of
 from bench.plugins import Plugin, load_plugin
 
 DEFAULT_PRESET = "quick"
 NO_PRESET = "default"
+_log = logging.getLogger(__name__)
 
 
 def presets(plugin: Plugin) -> dict[str, Path]:
@@ -94,13 +96,31 @@ def resolve_remembered(plugin: Plugin, memory: Path, **options: Any) -> tuple[st
         "options": {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()},
     }
     path = memory / f"{hashlib.sha256(canonical(depends_on).encode()).hexdigest()[:32]}.json"
-    known = read_json(path)
-    # The name becomes that of a folder: a file that says another one than was asked for is not ours.
-    if not isinstance(known, dict) or known.get("name") != _name(plugin, **options):
+    name = _name(plugin, **options)
+    config = _remembered(path, name)
+    if config is None:
         name, config = resolve(plugin, load_plugin(plugin).Config, **options)
-        known = {"schema_version": 1, "name": name, "config": config}
-        write_json(path, known)
-    return known["name"], known["config"]
+        try:
+            write_json(path, {"schema_version": 2, "name": name, "config": config, "sha256": _sha256(name, config)})
+        except BenchError as error:  # a cache that is read-only or full costs the import again, and no result
+            _log.debug("the configuration is not remembered: %s", error)
+    return name, config
+
+
+def _remembered(path: Path, name: str) -> str | None:
+    """The configuration in a file, if it is whole and of this name: both become part of a result and of its folder."""
+    try:
+        known = read_json(path)
+    except BenchError:  # damaged, no file, or not to be read: the answer is found anew
+        return None
+    if not isinstance(known, dict) or known.get("name") != name or not isinstance(known.get("config"), str):
+        return None
+    config: str = known["config"]
+    return config if known.get("sha256") == _sha256(name, config) else None
+
+
+def _sha256(name: str, config: str) -> str:
+    return hashlib.sha256(f"{name}\0{config}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _name(plugin: Plugin, *, preset: str = DEFAULT_PRESET, ablation: str | None = None, **_: Any) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.files.atomic import explained, sync, write_text
+from bench.files.regular import open_unlinked
 from bench.files.replaced import set_aside
 from bench.jobs.folder import HISTORY as NAME
 
@@ -82,8 +83,7 @@ class Notes:
 
     def _append(self, path: Path, note: list[Any]) -> None:
         with explained(path):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-            handle = os.open(path, flags, 0o644)
+            handle = open_unlinked(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             try:
                 os.write(handle, f"\n{json.dumps(note)}\n".encode())  # on a line of its own even after one that was cut
             finally:

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.files.names import plain_name, shortened
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -48,12 +50,12 @@ class Job:
     @property
     def run_name(self) -> str:
         """What stands for approach and configuration in the store, such as ``mil-quick-1f0c9a2e``."""
-        return f"{self.approach}-{self.preset}-{self.config_hash[:8]}"
+        return f"{shortened(f'{self.approach}-{self.preset}')}-{self.config_hash[:8]}"
 
     @property
     def data_name(self) -> str:
         """What stands for the data in the store, such as ``phantom-small-5d41402a``."""
-        return f"{self.dataset.replace(':', '-')}-{self.data_hash[:8]}"
+        return f"{shortened(self.dataset.replace(':', '-'))}-{self.data_hash[:8]}"
 
     @property
     def split_name(self) -> str:
@@ -73,8 +75,9 @@ class Job:
         return f"{self.approach}-{self.preset} fold {self.fold}{extra}{part}"
 
     def folder_in(self, store: Path) -> Path:
-        """Where its results lie in a store."""
-        return store / self.data_name / self.split_name / self.run_name / self.seed_name / f"fold{self.fold}"
+        """Where its results lie in a store. Raises UsageError for a name that would lead out of it."""
+        names = (self.data_name, self.split_name, self.run_name, self.seed_name, f"fold{self.fold}")
+        return store.joinpath(*map(plain_name, names))
 
     def to_json(self) -> str:
         """The job as JSON."""

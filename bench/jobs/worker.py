@@ -88,7 +88,6 @@ def _run_job(values: dict[str, Any]) -> int:
         return EXIT_FAILED
     process = os.getpid()
     try:
-        _redirect_output(order.files.log)
         return _execute(order, pipe.emit, lock)
     finally:
         if os.getpid() != process:  # a fork of the approach's own that came back here
@@ -105,6 +104,7 @@ def _execute(order: Order, emit: Emit, lock: Lock) -> int:
 
     process = os.getpid()
     try:
+        _redirect_output(order.files.log)
         _hand_on_plugins(order)
         execute(order, emit, renew_log=lambda: _redirect_output(order.files.log), require_lock=lock.require)
         return 0
@@ -153,8 +153,12 @@ def _redirect_output(log: Path) -> None:
     """Send whatever the approach prints, down to C libraries and their crashes, to the job's log."""
     import faulthandler
 
-    log.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    from bench.files.atomic import explained
+    from bench.files.regular import open_unlinked
+
+    with explained(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        handle = open_unlinked(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
     for stream in (1, 2):
         os.dup2(handle, stream)

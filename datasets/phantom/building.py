@@ -58,6 +58,8 @@ def build(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with Lock(folder.with_name(f".{folder.name}.lock")):  # two builders in one folder: the second finds it done
+            for left_over in folder.glob(".*.tmp"):  # of a builder that was killed
+                left_over.unlink(missing_ok=True)
             _claim(folder, manifest)
             rows = _tables(folder, size, seed, count, progress)
             if not tables_only:

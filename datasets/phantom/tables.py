@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.files.atomic import temporary_beside
 from bench.targets import MISSING, POINT_COLUMNS, PROBABILITY_COLUMNS, SEVERITIES, TARGET_NAMES, TARGETS, row_id
 
 from .acquisition import SeriesPlan, plan_study
@@ -117,7 +118,7 @@ def _slice_shares(studies: Sequence[StudyRows], condition: str) -> dict[str, flo
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished = temporary_beside(path)
     with unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
@@ -127,6 +128,6 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write a JSON document, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished = temporary_beside(path)
     unfinished.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     os.replace(unfinished, path)

@@ -42,7 +42,8 @@ class ComparisonReport(Report):
             if output.format == "csv":
                 write_csv(documents, output.path)
             else:
-                write_text(output.path, _text(output.format, analyses, documents, with_images=with_images))
+                text = _text(output.format, analyses, documents, with_images=with_images)
+                write_text(output.path, text, named_by_user=True)
         if figures is not None:
             write_figures(documents, figures)
 

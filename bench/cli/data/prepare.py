@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
-from bench.cli.options import default_cache, plugin_paths
+from bench.cli.options import cache_folder, plugin_paths
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def command(
     if max_gb is not None and max_gb <= 0:
         raise UsageError(f"--max-gb {max_gb:g}: choose a number above 0.")
     console = Console()
-    cache, workers = (cache_dir or default_cache()).resolve(), jobs or os.cpu_count() or 1
+    cache, workers = cache_folder(cache_dir), jobs or os.cpu_count() or 1
     started = time.monotonic()
     _, preset, plugin = resolve_dataset(dataset, plugin_paths(plugins))
     differed: list[int] | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import options
-from bench.cli.options import DEFAULT_DATASET, default_cache, plugin_paths
+from bench.cli.options import DEFAULT_DATASET, cache_folder, plugin_paths
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def command(
     from bench.files.in_place import is_written_in_place
     from bench.imaging.preparation import prepare
 
-    cache = (cache_dir or default_cache()).resolve()
+    cache = cache_folder(cache_dir)
     jobs = os.cpu_count() or 1
     with Screen(Console(stderr=True)) as screen:
         folder = data
@@ -70,7 +70,7 @@ def command(
     points = tables.points[tables.points["study_id"] == number]
     if path.is_dir():
         raise UsageError(f"-o {path}: this is a folder. Name a file, such as {path / f'study-{number}.png'}.")
-    with written_whole(path) as temporary:
+    with written_whole(path, named_by_user=True) as temporary:
         draw_sheet(temporary, found[0], prepared.volumes, grades_of(tables.labels.loc[[number]])[0], points)
     click.echo(str(path), err=is_written_in_place(path))
     return 0

@@ -141,6 +141,24 @@ def test_remembered_name_that_would_leave_the_store_is_not_believed(plugin: Plug
     for written in ({"name": "../../elsewhere", "config": "{}"}, {"name": None}, [1], {}):
         path.write_text(json.dumps(written))
         assert resolve_remembered(plugin, memory, ablation="small") == expected
+    whole = path.read_bytes()
+    for damaged in (whole.replace(b'folds\\":2', b'folds\\":9'), whole[:-20], b"", b"\xff", b"null"):
+        assert damaged != whole
+        path.write_bytes(damaged)
+        assert resolve_remembered(plugin, memory, ablation="small") == expected
+        assert path.read_bytes() == whole  # made anew
+
+
+def test_a_memory_that_cannot_be_written_costs_the_import_alone(plugin: Plugin, tmp_path: Path) -> None:
+    (tmp_path / "memory").write_text("a file, where a folder cannot be made")
+    (plugin.folder() / "__init__.py").write_text(
+        "from bench.approach import Approach, Config\n"
+        "class Settings(Config):\n    folds: int = 1\n    severity: dict = {}\n"
+        "class Mine(Approach):\n    Config = Settings\n    fit = predict = save = load = None\n"
+    )
+    sys.modules.pop("bench.approaches.mine", None)
+    name, config = resolve_remembered(plugin, tmp_path / "memory")
+    assert (name, json.loads(config)["folds"]) == ("quick", 2)
 
 
 def test_remembered_answer_depends_on_what_the_approach_imports_alone(
