@@ -15,11 +15,11 @@ def plain_name(name: str) -> str:
     """The name, if it is one of a single file or folder.
 
     Raises:
-        UsageError: it is empty, leads to another folder, or holds control characters.
+        UsageError: it is empty or leads to another folder.
     """
     separators = ("/", "\\", "\0")
-    if name in ("", ".", "..") or any(one in name for one in separators) or any(ord(one) < 32 for one in name):
-        raise UsageError(f"{name!r} cannot name a folder: use one name without slashes and control characters.")
+    if name in ("", ".", "..") or any(one in name for one in separators):
+        raise UsageError(f"{name!r} cannot name a folder: use one name without slashes.")
     return name
 
 

@@ -13,7 +13,7 @@ from bench.jobs.job import Job
 JOB = Job("mil", "quick", "{}", "phantom:small", "data", "d" * 64, 5, "f" * 64, 0)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", "a\0", "a\nb", "\x1b[2J"])
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", "a\0"])
 def test_no_name_leads_elsewhere(name: str) -> None:
     with pytest.raises(UsageError, match="cannot name a folder"):
         plain_name(name)
