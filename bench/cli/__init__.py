@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
+import traceback
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 import click
 
 import bench
+from bench.console.terminal import echo
 from bench.errors import BenchError, UsageError, unknown
+from bench.files.foreign import block
 
 
 class LazyGroup(click.Group):
@@ -65,6 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The console script. Exit code 0: done; 1: a failed job or faults in the data; 2: wrong use; 130: interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    sys.excepthook = _show_traceback
     try:
         # --debug is accepted anywhere on the command line
         code = group.main([word for word in arguments if word != "--debug"], prog_name="bench", standalone_mode=False)
@@ -74,16 +80,23 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         if debug:
             raise
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        echo(text.getvalue().rstrip("\n"), err=True)
         sys.exit(UsageError.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        print("interrupted; finished work is kept. Run the same command again to continue.", file=sys.stderr)
+        echo("interrupted; finished work is kept. Run the same command again to continue.", err=True)
         sys.exit(130)
     except BenchError as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        echo(f"error: {block(str(error))}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback without the control characters that names and values in it may hold."""
+    echo("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"), err=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli import options
+from bench.console.terminal import echo, echo_json
 from bench.errors import UsageError
+from bench.files.foreign import one_line
 
 if TYPE_CHECKING:
     from bench.comparison.one_pair import OnePair
@@ -37,14 +38,13 @@ def command(first: str, second: str, out: Path, as_json: bool) -> None:
     if as_json:
         from bench.comparison import comparisons_json
 
-        document = comparisons_json([pair.comparison for pair in pairs])
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+        echo_json(comparisons_json([pair.comparison for pair in pairs]))
     else:
-        click.echo("\n\n".join(_text(pair) for pair in pairs))
+        echo("\n\n".join(_text(pair) for pair in pairs))
 
 
 def _text(pair: OnePair) -> str:
-    from bench.comparison.formatting import p_text, printable
+    from bench.comparison.formatting import p_text
     from bench.metric import PARTS
 
     comparison, difference = pair.comparison, pair.difference
@@ -68,7 +68,7 @@ def _text(pair: OnePair) -> str:
         "studies."
     )
     lines += [f"{result.label}: {note}" for result in (first, second) for note in result.notes]
-    return printable("\n".join(lines))
+    return "\n".join(map(one_line, lines))
 
 
 def _score(result: ApproachResult, width: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -12,6 +11,8 @@ import click
 
 from bench.cli import options
 from bench.cli.options import PathType
+from bench.console.terminal import echo, echo_json
+from bench.files.foreign import one_line
 
 if TYPE_CHECKING:
     from bench.comparison import ApproachResult
@@ -87,10 +88,10 @@ def command(
     outcome = import_predictions(request)
     result = compare(finished_jobs(each.path for each in outcome.folders)).approaches[0]
     if as_json:
-        click.echo(json.dumps(_document(outcome, result), indent=1, ensure_ascii=False, allow_nan=False))
+        echo_json(_document(outcome, result))
     else:
         for line in _lines(outcome, result, out):
-            click.echo(line)
+            echo(line)
 
 
 def _document(outcome: Outcome, result: ApproachResult) -> dict[str, object]:
@@ -112,8 +113,6 @@ def _document(outcome: Outcome, result: ApproachResult) -> dict[str, object]:
 
 
 def _lines(outcome: Outcome, result: ApproachResult, store: Path) -> list[str]:
-    from bench.comparison.formatting import printable
-
     low, high = result.estimate.interval
     lines = ["the same predictions are there already; nothing was written"] if outcome.unchanged else []
     if outcome.replaced:
@@ -130,4 +129,4 @@ def _lines(outcome: Outcome, result: ApproachResult, store: Path) -> list[str]:
         f"results: {outcome.target.folder.path}",
         f"next: bench report {store}",
     ]
-    return [printable(line) for line in lines]
+    return [one_line(line) for line in lines]

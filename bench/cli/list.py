@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ import click
 
 from bench.cli import options
 from bench.cli.options import plugin_paths
+from bench.console.terminal import echo_json, line, terminal
+from bench.files.foreign import one_line
 from bench.plugins import CONTRACTS, PluginError, available, load_plugin
 
 if TYPE_CHECKING:
@@ -28,13 +29,14 @@ def command(what: str | None, as_json: bool, plugins: tuple[Path, ...], out: Pat
     kinds = [what] if what else [*CONTRACTS, "runs"]
     document = {kind: _runs(out) if kind == "runs" else _plugins(kind, paths) for kind in kinds}
     if as_json:
-        print(json.dumps({"schema_version": 1, **document}, ensure_ascii=False))
+        echo_json({"schema_version": 1, **document}, indent=None)
         return
-    from rich.console import Console
-
-    console = Console()
+    console = terminal()
     for kind, rows in document.items():
-        console.print(_table(kind, rows) if rows else f"{kind}: none" + (f" in {out}" if kind == "runs" else ""))
+        if rows:
+            console.print(_table(kind, rows))
+        else:
+            line(console, f"{kind}: none" + (f" in {out}" if kind == "runs" else ""))
 
 
 def _plugins(kind: str, paths: tuple[Path, ...]) -> list[dict[str, Any]]:
@@ -106,9 +108,7 @@ def _table(kind: str, rows: list[dict[str, Any]]) -> Any:
 
 def _cell(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(value)
+        return one_line(", ".join(value))
     if isinstance(value, float):
         return f"{value:.4f}"
-    from bench.comparison.formatting import printable
-
-    return "" if value is None else printable(str(value))
+    return "" if value is None else one_line(str(value))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,9 @@ import click
 
 from bench.cli import options
 from bench.cli.options import DEFAULT_STORE, Listed, PathType, flat, plugin_paths
+from bench.console.terminal import echo, echo_json
 from bench.errors import UsageError, unknown
+from bench.files.foreign import one_line
 
 if TYPE_CHECKING:
     from bench.comparison import Comparison
@@ -78,16 +79,16 @@ def command(
     jobs, unreadable = _jobs(runs or (DEFAULT_STORE,))
     comparisons = compare_each(jobs, unreadable=unreadable, left_out=_say_left_out)
     if as_json:
-        click.echo(json.dumps(comparisons_json(comparisons), indent=1, ensure_ascii=False, allow_nan=False))
+        echo_json(comparisons_json(comparisons))
     aside = as_json or any(is_written_in_place(output.path) for output in outputs)
     if not as_json:
         _show(comparisons, aside=aside)
     if outputs or figures is not None:
         report.write(comparisons, outputs, figures=figures, with_images=with_images)
     for output in outputs:
-        click.echo(f"report: {output.path.absolute()}", err=aside)
+        echo(f"report: {output.path.absolute()}", err=aside)
     if figures is not None:
-        click.echo(f"figures: {figures.resolve()}", err=aside)
+        echo(f"figures: {figures.resolve()}", err=aside)
 
 
 def _outputs(out: Path | None, formats: tuple[str, ...], known: Sequence[str]) -> list[Output]:
@@ -117,19 +118,16 @@ def _outputs(out: Path | None, formats: tuple[str, ...], known: Sequence[str]) -
 
 def _show(comparisons: Sequence[Comparison], *, aside: bool) -> None:
     """The result tables on screen; ``aside`` on standard error, where a report may go to standard output."""
-    from rich.console import Console
-
     from bench.console.result_table import result_table
+    from bench.console.terminal import terminal
 
-    console = Console(stderr=aside)
+    console = terminal(stderr=aside)
     for comparison in comparisons:
         console.print(result_table(comparison, console.width))
 
 
 def _say_left_out(what: str) -> None:
-    from bench.comparison.formatting import printable
-
-    click.echo(f"left out: {printable(what)}", err=True)
+    echo(f"left out: {one_line(what)}", err=True)
 
 
 def _jobs(roots: tuple[Path, ...]) -> tuple[list[StoredJob], list[Unreadable]]:

@@ -83,15 +83,14 @@ def command(**options: Any) -> int:
     Lists are comma-separated or repeated: --seed 0,1 or --seed 0 --seed 1. The default data set is generated on first
     use. The same command resumes an interrupted run and repeats no finished job.
     """
-    from rich.console import Console
-
     from bench.console.screen import Screen
+    from bench.console.terminal import lines, terminal
     from bench.jobs.plan import prepare, survey, to_do
     from bench.jobs.runner import run
 
-    console = Console()
+    console = terminal()
     request = _request(options)
-    console.print(f"store: {request.out.resolve()}\ncache: {request.cache}", highlight=False, soft_wrap=True)
+    lines(console, [f"store: {request.out.resolve()}", f"cache: {request.cache}"])
     with Screen(console) as screen:
         prepared = prepare(request, screen.prepare)
     _say_who_shares(console, request)
@@ -146,53 +145,53 @@ def _request(options: dict[str, Any]) -> Request:
 
 
 def _say_who_shares(console: Console, request: Request) -> None:
+    from bench.console.terminal import line
     from bench.files.sharing import shared_with
 
     for what, folder in (("store", request.out), ("cache", request.cache)):
         if (others := shared_with(folder)) is not None:
-            text = (
-                f"  {others} may write to the {what}, and so change results. If that is not meant: chmod go-w {folder}"
-            )
-            console.print(text, highlight=False, markup=False, soft_wrap=True)
+            cure = f"If that is not meant: chmod go-w {shlex.quote(str(folder))}"
+            line(console, f"  {others} may write to the {what}, and so change results. {cure}")
 
 
 def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
-    opened = prepared.opened
-    console.print(f"data: {opened.folder} ({len(opened.cohort)} studies)", highlight=False, soft_wrap=True)
-    for study, reason in list(opened.exclusions.items())[:10]:
-        console.print(f"  left out: study {study}: {reason}", highlight=False, markup=False, soft_wrap=True)
-    if len(opened.exclusions) > 10:
-        console.print(f"  and {len(opened.exclusions) - 10} more; bench data check {opened.folder} lists them")
-    for what in prepared.changed:
-        console.print(f"  written anew: {what}", highlight=False, markup=False, soft_wrap=True)
+    from bench.console.terminal import line, lines
+
+    opened, check = prepared.opened, f"bench data check {shlex.quote(str(prepared.opened.folder))}"
+    line(console, f"data: {opened.folder} ({len(opened.cohort)} studies)")
+    left_out = list(opened.exclusions.items())
+    lines(console, (f"  left out: study {study}: {reason}" for study, reason in left_out[:10]))
+    if len(left_out) > 10:
+        line(console, f"  and {len(left_out) - 10} more; {check} lists them")
+    lines(console, (f"  written anew: {what}" for what in prepared.changed))
     if opened.faults:
-        console.print(f"  {len(opened.faults)} faults in the files; bench data check {opened.folder} lists them")
+        line(console, f"  {len(opened.faults)} faults in the files; {check} lists them")
 
 
 def _say_states(console: Console, states: list[State]) -> None:
+    from bench.console.terminal import line, lines
+
     counts: dict[str, int] = {}
     for state in states:
         counts[state.status] = counts.get(state.status, 0) + 1
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    console.print(f"jobs: {len(states)} ({told})", highlight=False)
-    for state in states:
-        if state.why:
-            text = f"  {state.status}: {state.job.label}: {state.why}"
-            console.print(text, highlight=False, markup=False, soft_wrap=True)
+    line(console, f"jobs: {len(states)} ({told})")
+    lines(console, (f"  {state.status}: {state.job.label}: {state.why}" for state in states if state.why))
 
 
 def _show_result(console: Console, prepared: Prepared, outcome: Outcome, request: Request) -> None:
     from bench.comparison import compare
     from bench.console.result_table import result_table
+    from bench.console.terminal import line, message
     from bench.jobs.store import finished_jobs
 
     finished = finished_jobs(job.folder_in(request.out) for job in prepared.jobs)
     if finished:
         console.print(result_table(compare(finished), console.width))
     for job, reason in outcome.skipped:
-        console.print(f"skipped: {job.label}: {reason}", markup=False, highlight=False, soft_wrap=True)
+        message(console, f"skipped: {job.label}: {reason}")
     for job, reason in outcome.failed:
-        console.print(f"failed: {job.label}: {reason}", markup=False, highlight=False, soft_wrap=True, style="red")
-    console.print(f"results: {prepared.split_folder}", highlight=False, soft_wrap=True)
+        message(console, f"failed: {job.label}: {reason}", style="red")
+    line(console, f"results: {prepared.split_folder}")
     if finished:
-        console.print(f"next: bench report {request.out}", highlight=False, soft_wrap=True)
+        line(console, f"next: bench report {shlex.quote(str(request.out))}")

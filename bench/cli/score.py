@@ -10,6 +10,7 @@ import click
 
 from bench.cli import options
 from bench.cli.options import PathType
+from bench.console.terminal import echo, echo_json
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,11 +55,9 @@ def command(
     fill = partial(_prior, folds=folds) if missing == "prior" else None
     result = score_files(solution, submission, strict=strict, fill=fill)
     if as_json:
-        import json
-
-        click.echo(json.dumps(_document(result), indent=2, allow_nan=False))
+        echo_json(_document(result), indent=2)
     else:
-        click.echo(_text(result))
+        echo(_text(result))
 
 
 def _prior(truth: Solution, folds: str | None) -> FloatArray:

@@ -1,15 +1,10 @@
-"""Numbers as text: times, memory, p-values, localisation errors; and names without control characters."""
+"""Numbers as text: times, memory, p-values, localisation errors."""
 
 from __future__ import annotations
 
 import math
 
 from bench.metric.localisation import ConditionLocalisation
-
-
-def printable(text: str) -> str:
-    """A text without control characters: names from a store must not change the colours of a terminal."""
-    return "".join(one if one.isprintable() or one in "\n\u202f\xad" else "\ufffd" for one in text)
 
 
 def duration(seconds: float | None) -> str:

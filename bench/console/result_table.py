@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.comparison import ApproachResult, Comparison
-from bench.comparison.formatting import duration, location_text, megabytes, p_text, printable
+from bench.comparison.formatting import duration, location_text, megabytes, p_text
 from bench.comparison.wording import stability_text
+from bench.files.foreign import printable
 from bench.metric import PARTS
 
 _PART_HEADS = ("spinal", "foram.", "subart.", "any\nsevere")

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from bench.files.foreign import one_line
 from bench.jobs.events import (
     Done,
     Event,
@@ -75,7 +76,7 @@ class Screen:
         """Progress of building or reading data (`bench.dataset.Progress`)."""
         if self.live:
             if what not in self._tasks:
-                self._tasks[what] = self._progress.add_task(escape(what), total=total, about="")
+                self._tasks[what] = self._progress.add_task(escape(one_line(what)), total=total, about="")
             self._progress.update(self._tasks[what], completed=done, total=total, visible=done < total)
         elif done == total or time.monotonic() - self._told.get(what, -1e9) > 5:
             self._told[what] = time.monotonic()
@@ -139,7 +140,11 @@ class Screen:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task("", total=total, about="")
         self._progress.update(
-            self._tasks[name], description=escape(description), completed=done, total=total, about=escape(about)
+            self._tasks[name],
+            description=escape(one_line(description)),
+            completed=done,
+            total=total,
+            about=escape(one_line(about)),
         )
 
     def _time_left(self) -> str:
@@ -154,7 +159,7 @@ class Screen:
 
     def _line(self, text: str, style: str = "") -> None:
         stamp = time.strftime("%H:%M:%S")
-        self.console.print(f"{stamp} {escape(text)}", style=style or None, highlight=False, soft_wrap=True)
+        self.console.print(f"{stamp} {escape(one_line(text))}", style=style or None, highlight=False, soft_wrap=True)
 
 
 def _end_in_words(event: Event, seconds: float) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.files.atomic import explained, sync, write_text
+from bench.files.foreign import csv_cell, from_csv_cell
 from bench.files.regular import open_unlinked
 from bench.files.replaced import set_aside
 from bench.jobs.folder import HISTORY as NAME
@@ -34,7 +35,7 @@ def read_rows(folder: Path) -> list[dict[str, str]]:
         return []
     try:
         reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")), strict=True)
-        rows = list(reader)
+        rows = [{name: _plain(value) for name, value in row.items()} for row in reader]
     except (UnicodeDecodeError, csv.Error):
         rows, reader = [], None
     if reader is None or tuple(reader.fieldnames or ()) != COLUMNS or not all(map(_is_whole, rows)):
@@ -44,11 +45,11 @@ def read_rows(folder: Path) -> list[dict[str, str]]:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A CSV table as text."""
+    """A CSV table as text; see `csv_cell`."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([csv_cell(value) for value in row] for row in rows)
     return stream.getvalue()
 
 
@@ -103,6 +104,10 @@ def _read_notes(path: Path) -> Iterator[tuple[int, str]]:
             continue
         if type(study_id) is int and isinstance(text, str):
             yield study_id, text
+
+
+def _plain(value: Any) -> Any:
+    return from_csv_cell(value) if isinstance(value, str) else value
 
 
 def _is_whole(row: Mapping[str | None, Any]) -> bool:

@@ -174,7 +174,7 @@ def _with_folds(store: Path, other: Target, folds: Path) -> Target:
 
 def _folder(store: Path, record: SplitRecord, split: pd.DataFrame) -> SplitFolder:
     names = Job("", "", "{}", record.dataset, "", record.data_hash, int(split["fold"].max()) + 1, record.fold_hash, 0)
-    return SplitFolder(store / names.data_name / names.split_name)
+    return SplitFolder(names.split_folder_in(store))
 
 
 def _nothing_to_join(store: Path, split: Path | None, labels: Path | None, unreadable: list[str]) -> str:

@@ -76,8 +76,12 @@ class Job:
 
     def folder_in(self, store: Path) -> Path:
         """Where its results lie in a store. Raises UsageError for a name that would lead out of it."""
-        names = (self.data_name, self.split_name, self.run_name, self.seed_name, f"fold{self.fold}")
-        return store.joinpath(*map(plain_name, names))
+        names = (self.run_name, self.seed_name, f"fold{self.fold}")
+        return self.split_folder_in(store).joinpath(*map(plain_name, names))
+
+    def split_folder_in(self, store: Path) -> Path:
+        """Where all runs on its data and split lie. Raises UsageError like `folder_in`."""
+        return store.joinpath(*map(plain_name, (self.data_name, self.split_name)))
 
     def to_json(self) -> str:
         """The job as JSON."""

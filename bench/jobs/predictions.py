@@ -10,6 +10,7 @@ import pandas as pd
 from bench.approach import Predictions
 from bench.errors import BenchError, DataError
 from bench.files.atomic import write_text
+from bench.files.foreign import csv_cell
 from bench.jobs.folder import JobFolder
 from bench.targets import POINT_COLUMNS, PROBABILITY_COLUMNS, TARGET_NAMES, TARGETS, row_id
 
@@ -104,4 +105,5 @@ def _columns(table: pd.DataFrame, columns: tuple[str, ...], what: str) -> pd.Dat
 
 
 def _write(path: Path, table: pd.DataFrame) -> None:
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    texts = table.select_dtypes(exclude="number")
+    write_text(path, table.assign(**texts.map(csv_cell)).to_csv(index=False, lineterminator="\n"))

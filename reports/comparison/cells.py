@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bench.comparison.formatting import duration, megabytes, printable
+from bench.comparison.formatting import duration, megabytes
+from bench.files.foreign import printable
 from bench.targets import SEVERITIES, TARGETS
 
 from .model import Cell, Column

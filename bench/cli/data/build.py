@@ -36,16 +36,15 @@ def command(
 
     The same command resumes an interrupted build.
     """
-    from rich.console import Console
-
     from bench import plugins as registry
     from bench.console.screen import Screen
+    from bench.console.terminal import echo, line, terminal
 
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     dataset = registry.load("datasets", name, plugin_paths(plugins))()
     gigabytes = None if tables_only else dataset.expected_gigabytes(preset, studies)
     if gigabytes is not None:
-        console.print(f"about {gigabytes:.1f} GB will be written to {out.resolve()}", highlight=False, soft_wrap=True)
+        line(console, f"about {gigabytes:.1f} GB will be written to {out.resolve()}")
         _check_space(out, gigabytes)
     with Screen(console) as screen:
         folder = dataset.build(
@@ -57,7 +56,7 @@ def command(
             progress=screen.prepare,
             tables_only=tables_only,
         )
-    click.echo(str(folder))
+    echo(str(folder))
     return 0
 
 

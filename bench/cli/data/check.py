@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,12 +30,11 @@ def command(folder: Path, as_json: bool, jobs: int | None, plugins: tuple[Path, 
     FOLDER has the competition's layout or is any tree of DICOM files. In the latter the kind of each series is derived
     from its orientation and its echo times or names. The exit code is 1 if anything is unusable.
     """
-    from rich.console import Console
-
     from bench.console.screen import Screen
+    from bench.console.terminal import echo_json, terminal
     from bench.data.validate import check
 
-    with Screen(Console(stderr=True)) as screen:
+    with Screen(terminal(stderr=True)) as screen:
         checked = check(
             folder,
             jobs=jobs or os.cpu_count() or 1,
@@ -44,9 +42,9 @@ def command(folder: Path, as_json: bool, jobs: int | None, plugins: tuple[Path, 
             known_faults=_known_faults(plugin_paths(plugins)),
         )
     if as_json:
-        print(json.dumps(checked.to_json(), indent=1))
+        echo_json(checked.to_json())
     else:
-        show(checked, Console())
+        show(checked, terminal())
     return 0 if checked.usable else 1
 
 
@@ -69,10 +67,12 @@ def show(checked: Check, console: Console) -> None:
     """Print a check as tables."""
     from pydicom.uid import UID
     from rich.table import Table
+    from rich.text import Text
 
     from bench.data.validate import spread
+    from bench.files.foreign import one_line
 
-    table = Table("kind", "series", "slices", title=f"{checked.folder}", title_justify="left")
+    table = Table("kind", "series", "slices", title=Text(one_line(str(checked.folder))), title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
     for kind, count in sorted(checked.series.items()):
@@ -107,15 +107,16 @@ def _counted(counts: list[tuple[str, int]]) -> str:
 
 def _show_odd(checked: Check, console: Console) -> None:
     """Assumptions, published faults and faults, at most `_LISTED` of each."""
+    from bench.console.terminal import lines as print_lines
+
     notes = [f"{path}: {what}" for path, what in checked.notes]
     known = [f"{number} {what}" for number, what in checked.known.items()]
     faults = [f"{fault.path}: {fault.what}; {fault.effect}" for fault in checked.faults]
-    for title, lines in (("read with assumptions", notes), ("published faults", known), ("faults", faults)):
-        if lines:
-            console.print(f"\n[bold]{title}[/bold] ({len(lines):,})")
-        for line in lines[:_LISTED]:
-            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-        if len(lines) > _LISTED:
-            console.print(f"  and {len(lines) - _LISTED:,} more: --json lists them all")
+    for title, texts in (("read with assumptions", notes), ("published faults", known), ("faults", faults)):
+        if texts:
+            console.print(f"\n[bold]{title}[/bold] ({len(texts):,})")
+        print_lines(console, (f"  {text}" for text in texts[:_LISTED]))
+        if len(texts) > _LISTED:
+            console.print(f"  and {len(texts) - _LISTED:,} more: --json lists them all")
     if not faults:
         console.print("\nno faults")

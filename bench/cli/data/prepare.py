@@ -44,15 +44,14 @@ def command(
 
     Series that had faults are read again.
     """
-    from rich.console import Console
-
     from bench.console.screen import Screen
+    from bench.console.terminal import terminal
     from bench.data.load import open_dataset, resolve_dataset
     from bench.imaging.cache import verify as verify_checksums
 
     if max_gb is not None and max_gb <= 0:
         raise UsageError(f"--max-gb {max_gb:g}: choose a number above 0.")
-    console = Console()
+    console = terminal()
     cache, workers = cache_folder(cache_dir), jobs or os.cpu_count() or 1
     started = time.monotonic()
     _, preset, plugin = resolve_dataset(dataset, plugin_paths(plugins))
@@ -69,6 +68,8 @@ def command(
 
 
 def _report(console: Console, opened: Opened, differed: list[int] | None, seconds: float) -> None:
+    from bench.console.terminal import lines as print_lines
+
     target = opened.volumes.folder
     size = sum(path.stat().st_size for path in target.iterdir())
     lines = [
@@ -85,4 +86,4 @@ def _report(console: Console, opened: Opened, differed: list[int] | None, second
     lines += [f"  {fault.path}: {fault.what}; {fault.effect}" for fault in opened.faults[:_LISTED]]
     if max(len(opened.faults), len(opened.exclusions)) > _LISTED:
         lines.append(f"  and more: bench data check {shlex.quote(str(opened.folder))} lists them all")
-    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    print_lines(console, lines)

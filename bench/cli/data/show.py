@@ -36,10 +36,9 @@ def command(
     STUDY is a study id, or a number below 1000: then it counts the studies in ascending order of their ids, from 0.
     --data alone may name any folder in the competition's layout.
     """
-    from rich.console import Console
-
     from bench import plugins as registry
     from bench.console.screen import Screen
+    from bench.console.terminal import echo, terminal
     from bench.data.cohort import grades_of
     from bench.data.contact_sheet import draw_sheet
     from bench.data.load import check_folder
@@ -50,7 +49,7 @@ def command(
 
     cache = cache_folder(cache_dir)
     jobs = os.cpu_count() or 1
-    with Screen(Console(stderr=True)) as screen:
+    with Screen(terminal(stderr=True)) as screen:
         folder = data
         if dataset is not None or data is None:
             name, _, preset = (dataset or DEFAULT_DATASET).partition(":")
@@ -72,7 +71,7 @@ def command(
         raise UsageError(f"-o {path}: this is a folder. Name a file, such as {path / f'study-{number}.png'}.")
     with written_whole(path, named_by_user=True) as temporary:
         draw_sheet(temporary, found[0], prepared.volumes, grades_of(tables.labels.loc[[number]])[0], points)
-    click.echo(str(path), err=is_written_in_place(path))
+    echo(str(path), err=is_written_in_place(path))
     return 0
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.comparison.results import ApproachResult
+from bench.files.foreign import from_csv_cell
 
 Curve = tuple[tuple[float, float], ...]
 
@@ -78,11 +79,12 @@ def _read(path: Path, losses: dict[str, dict[str, list[Curve]]], speeds: dict[st
     curves: dict[tuple[str, str], list[tuple[float, float]]] = {}
     with path.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
+            stage = from_csv_cell(row["stage"])
             for name, value in (json.loads(row["losses"]) or {}).items():
                 if value is not None and math.isfinite(value):
-                    curves.setdefault((row["stage"], name), []).append((float(row["epoch"]), float(value)))
+                    curves.setdefault((stage, name), []).append((float(row["epoch"]), float(value)))
             if row["images_per_second"]:
-                speeds.setdefault(row["stage"], []).append(float(row["images_per_second"]))
+                speeds.setdefault(stage, []).append(float(row["images_per_second"]))
     for (stage, name), curve in curves.items():
         losses.setdefault(stage, {}).setdefault(name, []).append(tuple(curve))
 

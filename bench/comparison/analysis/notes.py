@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bench.comparison.results import ApproachResult
+from bench.files.foreign import from_csv_cell
 from bench.targets import TARGET_NAMES
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
@@ -52,8 +53,9 @@ def note_groups(results: Iterable[ApproachResult]) -> tuple[tuple[NoteGroup, ...
             try:
                 with job.files.notes.open(encoding="utf-8", newline="") as stream:
                     for row in csv.DictReader(stream):
-                        group = found.setdefault((row["by"], alike(row["note"])), _Collected())
-                        group.texts.add((row["study_id"], row["note"]))
+                        note = from_csv_cell(row["note"])
+                        group = found.setdefault((from_csv_cell(row["by"]), alike(note)), _Collected())
+                        group.texts.add((row["study_id"], note))
                         group.studies[row["study_id"]] = None
             except FileNotFoundError:
                 continue

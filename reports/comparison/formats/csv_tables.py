@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.files.atomic import write_text
+from bench.files.foreign import csv_cell
 
 from ..model import Cell, Column, Document, Table
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(documents: Sequence[Document], folder: Path) -> None:
@@ -36,7 +35,7 @@ def csv_text(table: Table) -> str:
 
 
 def _headings(column: Column) -> list[str]:
-    name = _safe(column.name)
+    name = csv_cell(column.name)
     return [f"{name} low", f"{name} high"] if column.kind == "interval" else [name]
 
 
@@ -45,9 +44,4 @@ def _values(cell: Cell, column: Column) -> list[str]:
         return ["", ""] if not isinstance(cell.value, tuple) else [repr(end) for end in cell.value]
     if cell.value is None:
         return [""]
-    return [_safe(cell.value) if isinstance(cell.value, str) else repr(cell.value)]
-
-
-def _safe(text: str) -> str:
-    """A text that a spreadsheet would take for a formula, with an apostrophe in front."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return [csv_cell(cell.value) if isinstance(cell.value, str) else repr(cell.value)]

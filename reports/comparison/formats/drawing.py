@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from bench.comparison.formatting import printable
 from bench.files.atomic import write_bytes
+from bench.files.foreign import printable
 
 from ..model import Colour, Document, Figure, Panel, Series
 

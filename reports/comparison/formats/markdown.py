@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from bench.comparison.formatting import printable
+from bench.files.foreign import printable
 
 from ..model import Document, Section, Table
 
