@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -95,8 +96,25 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if debug or error.filename is None:
+            raise
+        echo(f"error: {block(str(_explanation(error)))}", err=True)
+        sys.exit(BenchError.exit_code)
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """A traceback without the control characters that names and values in it may hold."""
     echo("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"), err=True)
+
+
+def _explanation(error: OSError) -> BenchError:
+    """What helps against an error of the operating system that no place in the code expected."""
+    from pathlib import Path
+
+    from bench.files.atomic import explanation
+
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else Path()
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG, errno.EFBIG):
+        return explanation(error, path)
+    return BenchError(f"{error.strerror or error}: {path}. Mend that path or choose another one.")

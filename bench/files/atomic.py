@@ -12,6 +12,7 @@ What is fsynced, and in which order, is decided here for the whole project:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -67,24 +68,30 @@ def explained(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except PermissionError as error:
-        where = error.filename or path
-        raise BenchError(
-            f"no right to write {where} (file system at {mount_point(path)}). Choose another place or mend its rights."
-        ) from error
     except OSError as error:
-        cure = _CAUSES.get(error.errno or 0, _OTHER)
-        if error.errno == errno.ENOSPC and _has_no_inodes(path):
-            cure = _NO_INODES
-        raise BenchError(
-            f"cannot write {path}: {error.strerror or error}. {cure.format(mount=mount_point(path))}"
-        ) from error
+        raise explanation(error, path) from error
+
+
+def explanation(error: OSError, path: Path) -> BenchError:
+    """The error with the cure for what the operating system says of writing a path."""
+    if isinstance(error, PermissionError):
+        where = error.filename or path
+        return BenchError(
+            f"no right to write {where} (file system at {mount_point(path)}). Choose another place or mend its rights."
+        )
+    cure = _CAUSES.get(error.errno or 0, _OTHER)
+    if error.errno == errno.ENOSPC and _has_no_inodes(path):
+        cure = _NO_INODES
+    return BenchError(f"cannot write {path}: {error.strerror or error}. {cure.format(mount=mount_point(path))}")
 
 
 def mount_point(path: Path) -> Path:
     """Where the file system of a path is mounted; the path itself need not exist."""
     place = Path(os.path.realpath(path))
-    while not os.path.ismount(place) and place != place.parent:
+    while place != place.parent:
+        with contextlib.suppress(OSError, ValueError):  # a part of it may be too long to be looked at
+            if os.path.ismount(place):
+                break
         place = place.parent
     return place
 

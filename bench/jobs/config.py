@@ -130,8 +130,9 @@ def _name(plugin: Plugin, *, preset: str = DEFAULT_PRESET, ablation: str | None 
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal configurations give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """JSON with sorted keys and no spaces: equal configurations give equal text, which is UTF-8 whatever is in it."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # bytes of a path that are no UTF-8, as \udcXX
 
 
 def _preset(files: Mapping[str, Path], name: str) -> dict[str, Any]:

@@ -200,7 +200,7 @@ def _fingerprint(job: Job, checked: _Checked) -> dict[str, Any]:
         "config": job.config_hash,
         "seed": job.seed,
         "train fraction": job.train_fraction,
-        "imported files": hashlib.sha256(digests.encode()).hexdigest(),
+        "imported files": hashlib.sha256(digests.encode("utf-8", "backslashreplace")).hexdigest(),
         "imported folds": "" if checked.folds is None else checked.folds.sha256,
     }
 

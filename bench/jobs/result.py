@@ -77,7 +77,8 @@ class Document(BaseModel):
 
     def text(self) -> str:
         """The same as the text that `write` writes."""
-        return json.dumps(self.document(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(self.document(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")  # bytes of a path that are no UTF-8, as \udcXX
 
     def write(self, path: Path) -> None:
         """Write the document whole or not at all."""
