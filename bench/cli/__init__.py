@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import io
 import os
@@ -97,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if debug or error.filename is None:
+        if debug:
             raise
         echo(f"error: {block(str(_explanation(error)))}", err=True)
         sys.exit(BenchError.exit_code)
@@ -112,9 +111,9 @@ def _explanation(error: OSError) -> BenchError:
     """What helps against an error of the operating system that no place in the code expected."""
     from pathlib import Path
 
-    from bench.files.atomic import explanation
+    from bench.files.atomic import KNOWN_CAUSES, explanation
 
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else Path()
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG, errno.EFBIG):
+    if error.errno in KNOWN_CAUSES or error.filename is None:
         return explanation(error, path)
     return BenchError(f"{error.strerror or error}: {path}. Mend that path or choose another one.")

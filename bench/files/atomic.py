@@ -41,6 +41,7 @@ _CAUSES[getattr(errno, "EDQUOT", -1)] = (
     "Your disk quota on the file system at {mount} is used up. Delete files of yours there, ask for a larger quota, or "
     "choose another place."
 )
+KNOWN_CAUSES = frozenset(_CAUSES)
 _OTHER = "The file system at {mount} refuses it. Choose another place."
 _NO_INODES = "The file system at {mount} holds as many files as it can. Delete some there or choose another place."
 # Some network and FUSE file systems do not fsync folders, and say so in one of these ways.
@@ -78,6 +79,12 @@ def explanation(error: OSError, path: Path) -> BenchError:
         where = error.filename or path
         return BenchError(
             f"no right to write {where} (file system at {mount_point(path)}). Choose another place or mend its rights."
+        )
+    if error.errno == errno.ENOENT and "temporary directory" in str(error.strerror):
+        places = str(error.strerror).rpartition("[")[2].rstrip("]")
+        return BenchError(
+            f"no folder for temporary files can be written ({places}). Free some space there, or name another with the "
+            "environment variable TMPDIR."
         )
     cure = _CAUSES.get(error.errno or 0, _OTHER)
     if error.errno == errno.ENOSPC and _has_no_inodes(path):

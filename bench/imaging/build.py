@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.files.atomic import explanation
 from bench.imaging.assembly import assemble
 from bench.imaging.cache import READER_VERSION, SCHEMA_VERSION, Record, checksum, locked, record_of, write_series
 from bench.imaging.dicom.header import Header, header_of
@@ -36,10 +37,9 @@ def build_series(task: SeriesFiles, folder: str, most_bytes: int | None = None) 
         else:
             _write_within(Path(folder), record, stack, most_bytes)
     except OSError as error:
-        raise CacheUnwritable(
-            f"the cache {folder} cannot be written: {error.strerror or error}. Make room there, or choose another "
-            "place with --cache-dir; finished series are kept."
-        ) from None
+        why = str(explanation(error, Path(folder)))
+        cure = "--cache-dir names another place; finished series are kept."
+        raise CacheUnwritable(f"the cache cannot be written: {why} {cure}") from None
     return record
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError, DataError
+from bench.files.atomic import explanation
 from bench.imaging.cache import Record, locked, read_index, read_record, series_of, write_index
 from bench.imaging.faults import Fault
 from bench.imaging.layout import IMAGES, Layout, SeriesFiles, scan
@@ -133,9 +134,13 @@ def _built(
             records = _Building(tasks, target, progress, most_gb, retry).run(jobs)
             write_index(target, read_index(target) | records)
     except OSError as error:
-        cure = "Make room there, or choose another place with --cache-dir."
-        raise DataError(f"the cache {target} cannot be written: {error.strerror or error}. {cure}") from None
+        raise _unwritable(target, error) from None
     return records
+
+
+def _unwritable(target: Path, error: OSError) -> DataError:
+    why = str(explanation(error, target))
+    return DataError(f"the cache cannot be written: {why} --cache-dir names another place; finished series are kept.")
 
 
 class _Building:

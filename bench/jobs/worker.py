@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,18 +110,30 @@ def _execute(order: Order, emit: Emit, lock: Lock) -> int:
         execute(order, emit, renew_log=lambda: _redirect_output(order.files.log), require_lock=lock.require)
         return 0
     except BaseException as error:
-        traceback.print_exc()  # into log.txt
+        with suppress(OSError):  # the log's own file system may be what is full
+            traceback.print_exc()  # into log.txt
         if os.getpid() != process:
             return EXIT_FAILED
-        reason = _asks_for_input(error) or (
-            str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
-        )
-        if not isinstance(error, BenchError):
-            reason += f" (the whole story is in {order.files.log})"
+        reason = _reason(error, order.files.log)
         emit("failed", reason=reason, trace=traceback.format_exc())
         if not isinstance(error, LostLockError):  # the folder is another process's by then
-            Failure(reason=reason).write(order.files.failed)
+            with suppress(BenchError):  # it could not be written: the run has been told
+                Failure(reason=reason).write(order.files.failed)
         return EXIT_FAILED
+
+
+def _reason(error: BaseException, log: Path) -> str:
+    """Why a job failed, in words, with the cure where it is known."""
+    from bench.errors import BenchError
+    from bench.files.atomic import KNOWN_CAUSES, explanation
+
+    if isinstance(error, BenchError):
+        return str(error)
+    if isinstance(error, OSError) and (error.errno in KNOWN_CAUSES or "temporary directory" in str(error)):
+        # What print says of a full disk has no file name: it is the log's
+        return str(explanation(error, Path(os.fsdecode(error.filename)) if error.filename else log))
+    reason = _asks_for_input(error) or f"{type(error).__name__}: {error}"
+    return f"{reason} (the whole story is in {log})"
 
 
 def _asks_for_input(error: BaseException) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.dataset import Progress
 from bench.errors import BenchError, DataError, UsageError
+from bench.files.atomic import explained, explanation
 from bench.files.locks import Lock
 from bench.imaging.workers import Failure, run_isolated
 
@@ -67,8 +68,9 @@ def build(
             images = not tables_only or bool((read_manifest(folder) or {}).get("images"))
             write_json(folder / MANIFEST, {**manifest, "complete": True, "images": images})
     except OSError as error:
+        why = explanation(error, folder)
         raise DataError(
-            f"cannot build the phantom in {folder}: {error}. What is there is kept; the same command goes on from it."
+            f"cannot build the phantom: {why} What is there is kept; the same command goes on from it."
         ) from error
     return folder
 
@@ -168,4 +170,5 @@ def build_study(images: Path, preset: str, seed: int, index: int) -> None:
     scans = [
         (series, scan_series(seed, index, number, series, study.patient)) for number, series in enumerate(study.plans)
     ]
-    write_study(images / str(study.study_id), study.study_id, scans, study.edge_case.corrupt)
+    with explained(images):
+        write_study(images / str(study.study_id), study.study_id, scans, study.edge_case.corrupt)

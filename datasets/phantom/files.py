@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import uuid
@@ -87,4 +88,6 @@ def _write(path: Path, header: Dataset, image: NDArray[np.uint16]) -> None:
     header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     header.file_meta.ImplementationClassUID = UID(_IMPLEMENTATION)
     header.compress(RLELossless, np.ascontiguousarray(image), encoding_plugin="pylibjpeg", generate_instance_uid=False)
-    header.save_as(path, enforce_file_format=True)
+    content = io.BytesIO()
+    header.save_as(content, enforce_file_format=True)
+    path.write_bytes(content.getvalue())  # an error of the disk keeps its number so
