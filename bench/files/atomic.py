@@ -12,7 +12,6 @@ What is fsynced, and in which order, is decided here for the whole project:
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -25,6 +24,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.files.in_place import is_written_in_place, written_place
+from bench.files.mounts import mount_point
 from bench.files.names import shortened
 from bench.files.regular import read_bytes, refuse_link
 
@@ -90,17 +90,6 @@ def explanation(error: OSError, path: Path) -> BenchError:
     if error.errno == errno.ENOSPC and _has_no_inodes(path):
         cure = _NO_INODES
     return BenchError(f"cannot write {path}: {error.strerror or error}. {cure.format(mount=mount_point(path))}")
-
-
-def mount_point(path: Path) -> Path:
-    """Where the file system of a path is mounted; the path itself need not exist."""
-    place = Path(os.path.realpath(path))
-    while place != place.parent:
-        with contextlib.suppress(OSError, ValueError):  # a part of it may be too long to be looked at
-            if os.path.ismount(place):
-                break
-        place = place.parent
-    return place
 
 
 @contextmanager
