@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.files.atomic import explained
 from bench.files.locks import Lock
+from bench.files.regular import NotAFileError, read_bytes
 from bench.jobs.result import DamagedFileError, Document, DoneMark, Result
 from bench.jobs.split import SplitFolder
 
@@ -149,10 +150,10 @@ class JobFolder:
     def why_damaged(self) -> str | None:
         """Why what a finished job left cannot be used, or None if it can."""
         try:
-            why = self._why_changed(self.done.read_bytes())
+            why = self._why_changed(read_bytes(self.done))
             if why is None and Result.read(self.result) is None:
                 why = f"its {RESULT} is gone"
-        except DamagedFileError as error:
+        except (DamagedFileError, NotAFileError) as error:
             return str(error)
         return why
 
@@ -186,7 +187,7 @@ class JobFolder:
 
 
 def _sha256(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return hashlib.sha256(read_bytes(path)).hexdigest() if path.exists() else None
 
 
 def _sha256_of(*paths: Path) -> str:

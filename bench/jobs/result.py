@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import BenchError
 from bench.files.atomic import write_text
+from bench.files.regular import NotAFileError, read_bytes
 from bench.jobs.job import Job
 
 SCHEMA_VERSION = 2
@@ -39,9 +40,11 @@ class Document(BaseModel):
             DamagedFileError: it is no JSON, has another shape, or a schema that this release does not know.
         """
         try:
-            return cls.parse(path.read_bytes(), path)
+            return cls.parse(read_bytes(path), path)
         except FileNotFoundError:
             return None
+        except NotAFileError as error:
+            raise DamagedFileError(f"{error} {cls.cure}") from error
 
     @classmethod
     def parse(cls, text: bytes, path: Path) -> Self:

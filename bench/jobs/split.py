@@ -12,6 +12,7 @@ import pandas as pd
 
 from bench.errors import DataError
 from bench.files.atomic import write_text
+from bench.files.regular import read_bytes
 from bench.jobs.result import SCHEMA_VERSION, DamagedFileError, SplitRecord
 from bench.targets import POINT_COLUMNS, SEVERITIES, TARGET_NAMES
 
@@ -130,7 +131,7 @@ class SplitFolder:
         path, known = self.path / name, self.record().files.get(name)
         if not path.is_file():
             raise DataError(f"{path} is gone, so nothing there can be scored. {CURE}")
-        if known is not None and _sha256(path.read_bytes()) != known:
+        if known is not None and _sha256(read_bytes(path)) != known:
             raise DataError(f"{path} was changed since `bench run` wrote it, so scores would not hold. {CURE}")
         return path
 

@@ -93,11 +93,23 @@ class SmallRun:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
-    """A finished run, not to be changed."""
-    run = SmallRun(tmp_path_factory.mktemp("small") / "x")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """The path at which every run is done, made empty: files of a store keep the paths of data and cache."""
+    root = tmp_path_factory.mktemp("place") / "x"
+
+    def new() -> Path:
+        shutil.rmtree(root, ignore_errors=True)
+        return root
+
+    return new
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, place: Callable[[], Path]) -> SmallRun:
+    """A copy of a finished run, not to be changed."""
+    run = SmallRun(place())
     run.run()
-    return run
+    return run.copy(tmp_path_factory.mktemp("finished") / "x")
 
 
 @pytest.fixture(scope="session")
@@ -107,14 +119,3 @@ def prepared(finished: SmallRun, tmp_path_factory: pytest.TempPathFactory) -> Sm
     shutil.rmtree(run.root / "runs")
     shutil.rmtree(run.root / "cache" / "shared")
     return run
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Callable[[], Path]:
-    """One folder after the other, of which only the newest stays. All have one path, since the store keeps paths."""
-
-    def new() -> Path:
-        shutil.rmtree(tmp_path / "x", ignore_errors=True)
-        return tmp_path / "x"
-
-    return new

@@ -73,6 +73,8 @@ def folder(path: Path) -> None:
     path.mkdir()
 
 
+# The newest of these tells how far a killed run came.
+MARKS = ("state.json", "fitted.json", "predicted.json", "result.json")
 DAMAGES = (flip, truncate, empty, wrong_shape, folder)
 
 
@@ -120,6 +122,10 @@ def examine(run: SmallRun, state: str, file: Path, damage: Callable[[Path], None
     damage(path)
     crash = readers_fail(run) if state == "finished" else None
     words, raised = told(run)
+    if (
+        any("Remove it" in word and word.startswith("error") for word in words) and path.is_dir()
+    ):  # the cure of a folder
+        path.rmdir()
     again, raised_again = told(run)  # an error that names a cure must be over after it: here, the same command again
     if raised or raised_again or crash is not None:
         return Row(state, name, damage.__name__, crash or [*words, *again][0], fine=False)
@@ -130,7 +136,7 @@ def examine(run: SmallRun, state: str, file: Path, damage: Callable[[Path], None
     if not equal:
         return Row(state, name, damage.__name__, f"another outcome: {[*words, *again]}", fine=False)
     shown = "; ".join(dict.fromkeys(words)).replace(str(run.root), "").replace("|", "/")
-    if again:
+    if again and not words[0].startswith("error"):
         return Row(state, name, damage.__name__, f"told twice: {again}", fine=False)
     if shown:
         return Row(state, name, damage.__name__, one_line(re.sub(r"\s+", " ", shown))[:300], fine=True)
@@ -151,7 +157,9 @@ def why_unnamed(state: str, file: Path, path: Path, original: bytes) -> str | No
     return None
 
 
-def states(finished: SmallRun, prepared: SmallRun, tmp_path: Path) -> Iterator[tuple[str, SmallRun]]:
+def states(
+    finished: SmallRun, prepared: SmallRun, tmp_path: Path, place: Callable[[], Path]
+) -> Iterator[tuple[str, SmallRun]]:
     """A finished run, and some that were killed: in a stage, after fitting, before the end."""
     yield "finished", finished
     gone = finished.copy(tmp_path / "gone" / "x")
@@ -159,20 +167,13 @@ def states(finished: SmallRun, prepared: SmallRun, tmp_path: Path) -> Iterator[t
     yield "job gone", gone
     seen = set()
     for operation in range(20, 400, 3):
-        run = prepared.copy(tmp_path / f"killed-{operation}" / "x")
+        run = prepared.copy(place())
         code = run_until(run.run, operation, run.root)
-        kinds = {path.name for path in (run.root / "runs").rglob("*")} | {
-            path.name for path in (run.root / "cache" / "shared").rglob("*")
-        }
-        found = next(
-            (mark for mark in ("state.json", "fitted.json", "predicted.json", "result.json") if mark in kinds), None
-        )
-        latest = [mark for mark in ("state.json", "fitted.json", "predicted.json", "result.json") if mark in kinds]
-        if found is not None and latest[-1] not in seen and code == KILLED:
+        names = {path.name for path in run.root.rglob("*")}
+        latest = [mark for mark in MARKS if mark in names]
+        if latest and latest[-1] not in seen and code == KILLED:
             seen.add(latest[-1])
-            yield f"killed with {latest[-1]}", run
-        else:
-            shutil.rmtree(run.root.parent)
+            yield f"killed with {latest[-1]}", run.copy(tmp_path / latest[-1] / "x")
         if code == 0:
             return
 
@@ -181,7 +182,7 @@ def test_damage_to_any_file_is_named_and_mended(
     finished: SmallRun, prepared: SmallRun, tmp_path: Path, place: Callable[[], Path]
 ) -> None:
     expected, rows = finished.outcome(), []
-    for state, run in states(finished, prepared, tmp_path / "states"):
+    for state, run in states(finished, prepared, tmp_path / "states", place):
         for file in files_of(run):
             in_cache = file.parts[0] == "cache"
             if state != "job gone" and in_cache and "shared" not in file.parts:
