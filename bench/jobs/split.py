@@ -13,7 +13,7 @@ import pandas as pd
 from bench.errors import DataError
 from bench.files.atomic import write_text
 from bench.files.regular import read_bytes
-from bench.jobs.result import SCHEMA_VERSION, DamagedFileError, SplitRecord
+from bench.jobs.result import DamagedFileError, SplitRecord
 from bench.targets import POINT_COLUMNS, SEVERITIES, TARGET_NAMES
 
 FOLDS, LABELS, POINTS, ABOUT = "folds.csv", "labels.csv", "points.csv", "dataset.json"
@@ -94,7 +94,7 @@ class SplitFolder:
         except DamagedFileError as error:
             there_is = None
             changed.append(str(error).removesuffix(f" {SplitRecord.cure}").rstrip("."))
-        if there_is is None or there_is.document() != record.document() or there_is.schema_version != SCHEMA_VERSION:
+        if there_is is None or read_bytes(self.about) != record.text().encode():
             record.write(self.about)
         return changed
 

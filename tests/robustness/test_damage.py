@@ -34,6 +34,8 @@ NEVER_READ = {
     "seen_in_predict_true.json": "left by the approach of the test",
     "all_studies.json": "left by the approach of the test",
 }
+# Damage to cached pixels is looked for by `bench data prepare --verify` (tests/bench/imaging/test_preparation.py).
+VOLUMES = re.compile(r"cache/volumes/")
 # Kept for whoever loads the approach or shares the work, and checked then: see the states where the job is gone.
 CHECKED_WHEN_USED = re.compile(r"checkpoint/|/fitted\.json$|/predicted\.json$|/shared/|/stages/")
 
@@ -194,4 +196,4 @@ def test_damage_to_any_file_is_named_and_mended(
     if named := os.environ.get("BENCH_DAMAGE_TABLE"):
         Path(named).write_text(table + "\n", encoding="utf-8")
     assert len(rows) > 100
-    assert [str(row) for row in rows if not row.fine] == []
+    assert [str(row) for row in rows if not row.fine and not VOLUMES.search(row.file)] == []

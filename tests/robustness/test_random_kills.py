@@ -20,22 +20,10 @@ MOST_S = 1500
 
 
 def start(out: Path, cache: Path) -> subprocess.Popen[str]:
-    words = [
-        "run",
-        "--approach",
-        "mil",
-        "--preset",
-        "smoke",
-        "--dataset",
-        "phantom:tiny",
-        "--folds",
-        "2",
-        "--fold",
-        "0",
-    ]
+    job = ["--approach", "mil", "--preset", "smoke", "--dataset", "phantom:tiny", "--folds", "2", "--fold", "0"]
+    places = ["--jobs", "1", "--out", str(out), "--cache-dir", str(cache)]
     return subprocess.Popen(
-        [sys.executable, "-c", "from bench.cli import main; main()", *words]
-        + ["--jobs", "1", "--out", str(out), "--cache-dir", str(cache)],
+        [sys.executable, "-c", "from bench.cli import main; main()", "run", *job, *places],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
