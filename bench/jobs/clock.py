@@ -42,6 +42,7 @@ class Spent(BaseModel):
         shared_wall: the part of ``wall`` that is shared label-free work.
         shared_cpu: the part of ``cpu`` that is.
         charged: what was charged, by folder: each once per job, whoever built it.
+        notes: how many notes had been made, and the sha256 of them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,9 +53,10 @@ class Spent(BaseModel):
     shared_wall: Seconds
     shared_cpu: Seconds
     charged: dict[str, Charge]
+    notes: tuple[int, str] | None = None
 
     @classmethod
-    def of(cls, own: Mapping[str, float], charged: Mapping[str, Charge]) -> Spent:
+    def of(cls, own: Mapping[str, float], charged: Mapping[str, Charge], notes: tuple[int, str] | None = None) -> Spent:
         """The job's own seconds and its charges added up."""
         shared = [charge for charge in charged.values() if charge.shared]
         return cls(
@@ -63,6 +65,7 @@ class Spent(BaseModel):
             shared_wall=sum(charge.wall for charge in shared),
             shared_cpu=sum(charge.cpu for charge in shared),
             charged=dict(charged),
+            notes=notes,
         )
 
 

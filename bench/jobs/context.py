@@ -126,9 +126,10 @@ class JobContext:
         """From now on keep notes through a kill, and go on from those of a killed attempt."""
         self._notes = Notes(self.resume / NOTES)
 
-    def sync_notes(self) -> None:
-        """Wait until all notes so far are on the disk."""
-        self._notes.sync()
+    @property
+    def notes(self) -> Notes:
+        """The notes so far."""
+        return self._notes
 
     def write_notes(self, reader: Sequence[tuple[int, str]] = ()) -> None:
         """Write notes.csv: what the reader noted, and what the approach did."""

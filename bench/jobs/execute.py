@@ -97,7 +97,7 @@ def execute(
         return "skipped"
     context = _context(order, made_from, opening, emit)
     context.require_lock = require_lock
-    context.keep_notes()
+    fitted.keep_notes(context, files)
     approach = _fit(approach_class, config, opening.train, context, files)
     _predict(approach, opening.held_out, context, files)
     if approach.uses_points and opening.true_points is not None:

@@ -19,18 +19,22 @@ from bench.files.replaced import REPLACED, set_aside
 from bench.jobs.clock import Clock, Spent
 from bench.jobs.context import JobContext
 from bench.jobs.folder import JobFolder
+from bench.jobs.history import NOTES
 from bench.jobs.stages import in_words
 
 
 def is_fitted(context: JobContext, files: JobFolder) -> bool:
     """Whether a killed attempt had finished fitting; its charges then count as made.
 
-    A checkpoint or ``fitted.json`` that does not hold is set aside and told of, and the job is fitted anew.
+    A checkpoint, ``fitted.json`` or notes that do not hold are set aside and told of, and the job is fitted anew.
     """
     if not files.fitted.exists():
         return False
     spent = _spent(files.fitted)
     wrong = [spent] if isinstance(spent, str) else check_manifest(files.checkpoint)
+    if isinstance(spent, Spent) and spent.notes is not None and not context.notes.begins_as(*spent.notes):
+        wrong.append(f"{NOTES} lacks notes that were made")
+        start_over(context, files)
     if isinstance(spent, Spent) and not wrong:
         context.charged.update(spent.charged)
         return True
@@ -39,6 +43,24 @@ def is_fitted(context: JobContext, files: JobFolder) -> bool:
             set_aside(path)
     tell(context, f"the fitted approach cannot be used: {in_words(wrong)}; it is kept in {files.path / REPLACED}")
     return False
+
+
+def keep_notes(context: JobContext, files: JobFolder) -> None:
+    """Keep notes through kills from now on. Where those of a killed attempt are damaged, its work is begun anew."""
+    try:
+        context.keep_notes()
+    except DamagedError as error:
+        tell(context, f"{error} It is kept in {files.path / REPLACED}")
+        start_over(context, files)
+
+
+def start_over(context: JobContext, files: JobFolder) -> None:
+    """Set aside what training left to go on from, its notes among it, and what was fitted."""
+    for path in (files.fitted, files.checkpoint, files.resume):
+        if path.exists():
+            set_aside(path)
+    files.resume.mkdir()
+    context.keep_notes()
 
 
 @contextmanager
@@ -55,8 +77,8 @@ def spending(context: JobContext, path: Path) -> Iterator[None]:
         context.clock = None
     new = {folder: charge for folder, charge in context.charged.items() if folder not in before}
     context.require_lock()
-    context.sync_notes()
-    write_json(path, Spent.of(clock.seconds(), new).model_dump(mode="json"))
+    context.notes.sync()
+    write_json(path, Spent.of(clock.seconds(), new, context.notes.mark()).model_dump(mode="json"))
 
 
 def read_spent(path: Path) -> Spent:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.files.atomic import explained, sync, write_text
-from bench.files.foreign import csv_cell, from_csv_cell
-from bench.files.regular import open_unlinked
+from bench.files.atomic import DamagedError, explained, sync, write_text
+from bench.files.foreign import csv_cell, from_csv_cell, one_line
+from bench.files.regular import NotAFileError, open_unlinked, read_bytes
 from bench.files.replaced import set_aside
 from bench.jobs.folder import HISTORY as NAME
 
@@ -76,6 +78,14 @@ class Notes:
             self._append(self.path, [study_id, text])
         return True
 
+    def mark(self) -> tuple[int, str]:
+        """How many notes there are and the sha256 of them: what `begins_as` compares with."""
+        return len(self._notes), _sha256(self._notes)
+
+    def begins_as(self, count: int, sha256: str) -> bool:
+        """Whether the first notes are those of which `mark` told this."""
+        return _sha256(list(self._notes)[:count]) == sha256
+
     def sync(self) -> None:
         """Wait until all notes are on the disk: before anything that says that the work they stem from is done."""
         if self.path is not None and self.path.exists():
@@ -86,24 +96,41 @@ class Notes:
         with explained(path):
             handle = open_unlinked(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             try:
-                os.write(handle, f"\n{json.dumps(note)}\n".encode())  # on a line of its own even after one that was cut
+                line = json.dumps([*note, _checksum(*note)])
+                os.write(handle, f"\n{line}\n".encode())  # on a line of its own even after one that was cut
             finally:
                 os.close(handle)
 
 
 def _read_notes(path: Path) -> Iterator[tuple[int, str]]:
-    """Whole lines alone: a kill or a full disk may have cut the last one, whose note is then made again."""
+    """Whole lines alone: a kill or a full disk may have cut the last one, whose note is then made again.
+
+    Raises:
+        DamagedError: a line is whole and not what was written, or the file is no file.
+    """
+    cure = "Run the same command again: what it belongs to is made anew."
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_bytes(path).split(b"\n")
     except FileNotFoundError:
         return
+    except NotAFileError as error:
+        raise DamagedError(str(error), path) from error
     for line in lines:
         try:
-            study_id, text = json.loads(line)
-        except (ValueError, TypeError):
+            note = json.loads(line)
+        except ValueError:
             continue
-        if type(study_id) is int and isinstance(text, str):
-            yield study_id, text
+        if not isinstance(note, list) or len(note) != 3 or note[2] != _checksum(*note[:2]):
+            raise DamagedError(f"{path} is damaged ({one_line(str(note))[:80]} is no note). {cure}", path)
+        yield note[0], note[1]
+
+
+def _checksum(study_id: int, text: str) -> str:
+    return f"{zlib.crc32(json.dumps([study_id, text]).encode()):08x}"
+
+
+def _sha256(notes: Iterable[tuple[int, str]]) -> str:
+    return hashlib.sha256(json.dumps([list(note) for note in notes]).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -26,6 +26,7 @@ from bench.files.checksums import MANIFEST, check_manifest, write_manifest
 from bench.files.locks import Lock
 from bench.files.replaced import set_aside
 from bench.jobs.clock import Charge, Seconds
+from bench.jobs.history import NOTES
 
 RESUME = "resume"
 IDENTITY = "identity.json"
@@ -177,7 +178,11 @@ def past_damage(within: Path, work: Callable[[], Done], tell: Callable[[str], No
         except DamagedError as error:
             if not (error.path.is_relative_to(within) and error.path.exists()):
                 raise
-            tell(f"{error.path.name}, from an earlier attempt, is damaged; kept as {set_aside(error.path, beside)}")
+            # Without its notes the work is not what it was: all of it is begun anew.
+            broken = error.path.parent if error.path.name == NOTES else error.path
+            tell(f"{error.path.name}, from an earlier attempt, is damaged; kept as {set_aside(broken, beside)}")
+            if broken != error.path:
+                broken.mkdir()
 
 
 def in_words(wrong: list[str], most: int = 3) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -79,12 +78,7 @@ class SmallRun:
         assert files.why_damaged() is None
         texts = {path.name: path.read_bytes() for path in (files.predictions, files.notes) if path.exists()}
         points = files.points.read_bytes() if files.points.exists() else None
-        history = (
-            [row.split(",", 3)[:3] for row in files.history.read_text().splitlines()]
-            if (files.history.exists())
-            else []
-        )
-        return {**texts, "points": points, "score": result.score, "history": json.dumps(history).encode()}
+        return {**texts, "points": points, "score": result.score}
 
     def copy(self, root: Path) -> SmallRun:
         """The same run elsewhere."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.files.atomic import DamagedError
 from bench.jobs.history import COLUMNS, NAME, Notes, add_rows, read_rows
 
 ROW = dict.fromkeys(COLUMNS, 1) | {"stage": "deep"}
@@ -44,6 +45,28 @@ def test_a_line_that_a_kill_cut_is_made_again(tmp_path: Path) -> None:
     assert list(Notes(path)) == [(7, "no T1"), (3, "cut")]
 
 
-def test_notes_of_the_wrong_shape_do_not_count(tmp_path: Path) -> None:
-    (tmp_path / "notes.jsonl").write_text('[]\n{"a": 1}\n[1, 2]\n["1", "x"]\n[true, "x"]\n\xff\n[5, "right"]\n')
-    assert list(Notes(tmp_path / "notes.jsonl")) == [(5, "right")]
+@pytest.mark.parametrize("line", ["[]", '{"a": 1}', "[1, 2]", '[7, "no T2", "0b5bd3f9"]', '[true, "x", "1"]', "null"])
+def test_a_line_that_was_changed_is_damage(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "notes.jsonl"
+    Notes(path).add(7, "no T1")
+    path.write_text(path.read_text() + f"\n{line}\n")
+    with pytest.raises(DamagedError, match=r"notes\.jsonl is damaged .* made anew"):
+        Notes(path)
+
+
+def test_a_folder_where_the_notes_were_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "notes.jsonl").mkdir()
+    with pytest.raises(DamagedError, match="is a folder"):
+        Notes(tmp_path / "notes.jsonl")
+
+
+def test_notes_that_were_lost_are_noticed(tmp_path: Path) -> None:
+    notes = Notes()
+    notes.add(7, "no T1")
+    notes.add(3, "late")
+    count, digest = notes.mark()
+    notes.add(1, "later")
+    assert notes.begins_as(count, digest)
+    lost = Notes()
+    lost.add(7, "no T1")
+    assert not lost.begins_as(count, digest)
