@@ -6,9 +6,12 @@ while every file of the checkpoint is as it was written. `Spent` tells what stan
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -78,7 +81,8 @@ def spending(context: JobContext, path: Path) -> Iterator[None]:
     new = {folder: charge for folder, charge in context.charged.items() if folder not in before}
     context.require_lock()
     context.notes.sync()
-    write_json(path, Spent.of(clock.seconds(), new, context.notes.mark()).model_dump(mode="json"))
+    spent = Spent.of(clock.seconds(), new, context.notes.mark()).model_dump(mode="json")
+    write_json(path, {**spent, "sha256": _sha256(spent)})
 
 
 def read_spent(path: Path) -> Spent:
@@ -96,8 +100,15 @@ def tell(context: JobContext, reason: str) -> None:
 
 def _spent(path: Path) -> Spent | str:
     try:
-        return Spent.model_validate(read_json(path))
+        document = read_json(path)
+        if isinstance(document, dict) and document.pop("sha256", None) != _sha256(document):
+            return f"{path.name} has changed (its sha256 differs)"
+        return Spent.model_validate(document)
     except DamagedError:
         return f"{path.name} is damaged"
     except ValidationError:
         return f"{path.name} has the wrong shape"
+
+
+def _sha256(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

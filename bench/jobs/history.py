@@ -20,6 +20,7 @@ from bench.jobs.folder import HISTORY as NAME
 
 COLUMNS = ("stage", "epoch", "step", "losses", "learning_rate", "images_per_second")
 NOTES = "notes.jsonl"
+_CURE = "Run the same command again: what it belongs to is made anew."
 
 
 def add_rows(folder: Path, *rows: Mapping[str, Any]) -> None:
@@ -65,6 +66,8 @@ class Notes:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self._notes: dict[tuple[int, str], None] = dict.fromkeys(_read_notes(path)) if path is not None else {}
+        if path is not None and len(self._notes) < (made := _read_count(path)):
+            raise DamagedError(f"{path} is damaged ({made - len(self._notes)} of {made} notes are gone). {_CURE}", path)
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         return iter(self._notes)
@@ -100,6 +103,11 @@ class Notes:
                 os.write(handle, f"\n{line}\n".encode())  # on a line of its own even after one that was cut
             finally:
                 os.close(handle)
+            handle = open_unlinked(_count_path(path), os.O_WRONLY | os.O_CREAT, 0o644)
+            try:
+                os.write(handle, f"{len(self._notes):08d}".encode())
+            finally:
+                os.close(handle)
 
 
 def _read_notes(path: Path) -> Iterator[tuple[int, str]]:
@@ -108,7 +116,6 @@ def _read_notes(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         DamagedError: a line is whole and not what was written, or the file is no file.
     """
-    cure = "Run the same command again: what it belongs to is made anew."
     try:
         lines = read_bytes(path).split(b"\n")
     except FileNotFoundError:
@@ -121,8 +128,22 @@ def _read_notes(path: Path) -> Iterator[tuple[int, str]]:
         except ValueError:
             continue
         if not isinstance(note, list) or len(note) != 3 or note[2] != _checksum(*note[:2]):
-            raise DamagedError(f"{path} is damaged ({one_line(str(note))[:80]} is no note). {cure}", path)
+            raise DamagedError(f"{path} is damaged ({one_line(str(note))[:80]} is no note). {_CURE}", path)
         yield note[0], note[1]
+
+
+def _count_path(path: Path) -> Path:
+    """Beside the notes: how many there are, written after each, so that a file which was cut is noticed."""
+    return path.with_suffix(".count")
+
+
+def _read_count(path: Path) -> int:
+    """0 where that is not known: a kill may come before it is written."""
+    try:
+        text = read_bytes(_count_path(path))
+    except (FileNotFoundError, NotAFileError):
+        return 0
+    return int(text) if len(text) == 8 and text.isdigit() else 0
 
 
 def _checksum(study_id: int, text: str) -> str:

@@ -40,6 +40,7 @@ def test_a_line_that_a_kill_cut_is_made_again(tmp_path: Path) -> None:
     notes.add(7, "no T1")
     notes.add(3, "cut")
     path.write_bytes(path.read_bytes()[:-4])
+    path.with_suffix(".count").write_text("00000001")  # written after the note
     assert list(Notes(path)) == [(7, "no T1")]
     Notes(path).add(3, "cut")
     assert list(Notes(path)) == [(7, "no T1"), (3, "cut")]
@@ -51,6 +52,18 @@ def test_a_line_that_was_changed_is_damage(tmp_path: Path, line: str) -> None:
     Notes(path).add(7, "no T1")
     path.write_text(path.read_text() + f"\n{line}\n")
     with pytest.raises(DamagedError, match=r"notes\.jsonl is damaged .* made anew"):
+        Notes(path)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_notes_that_were_cut_off_are_damage(tmp_path: Path, left: int) -> None:
+    path = tmp_path / "notes.jsonl"
+    notes = Notes(path)
+    for study in (7, 3):
+        notes.add(study, "no T1")
+    lines = path.read_bytes().split(b"\n\n")
+    path.write_bytes(b"\n\n".join(lines[:left]) + b"\n")
+    with pytest.raises(DamagedError, match=f"{2 - left} of 2 notes are gone"):
         Notes(path)
 
 
