@@ -123,3 +123,12 @@ def test_two_caches_have_an_index_each(tmp_path: Path) -> None:
     split = SplitFolder(tmp_path)
     places = {split.cohort_index(data, cache) for data in ("a", "b") for cache in ("a", "b")}
     assert len(places) == 4
+
+
+def test_any_other_byte_of_the_record_is_written_anew(workbench) -> None:
+    path = workbench.prepare().split_folder / "dataset.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"excluded"', b'"excluddd"'))  # valid, and equal but for a key that is unknown
+    assert path.read_bytes() != whole
+    workbench.prepare()
+    assert path.read_bytes() == whole
