@@ -40,7 +40,6 @@ BOOKKEEPING = frozenset(
         "bench.files.atomic",  # how files are written, not what is in them
         "bench.files.checksums",
         "bench.files.foreign",  # how text is shown
-        "bench.files.names",
         "bench.files.processes",
         "bench.jobs.clock",  # what it cost
         "bench.jobs.config",  # makes the configuration, which is a part of its own
