@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from skimage.feature import graycomatrix, graycoprops, hog, local_binary_pattern
 from skimage.filters import sobel
 from skimage.measure import label, regionprops, shannon_entropy
-from skimage.transform import resize_local_mean
+from torch.nn.functional import adaptive_avg_pool2d
 
 from .config import FeatureConfig, FeatureKind
 
@@ -40,9 +41,15 @@ def blocks(config: FeatureConfig) -> dict[FeatureKind, int]:
 
 def slice_features(image: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float32]:
     """(F,) features of a slice (H, W) with values in 0..1; F is the sum of `blocks`."""
-    small = resize_local_mean(image, (config.size, config.size))
+    small = _averaged(image, config.size)
     parts = [_KINDS[kind](small, config) for kind in blocks(config)]
     return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
+
+
+def _averaged(image: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """(size, size) local means; torch's are several times as fast as scikit-image's, which compute in float64."""
+    pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+    return adaptive_avg_pool2d(pixels[None], size)[0].numpy()
 
 
 def _gradients(image: NDArray[np.float32], config: FeatureConfig) -> NDArray[Any]:
@@ -64,7 +71,7 @@ def _edges(image: NDArray[np.float32], _: FeatureConfig) -> list[float]:
 
 
 def _thumbnail(image: NDArray[np.float32], config: FeatureConfig) -> NDArray[Any]:
-    return np.asarray(resize_local_mean(image, (config.thumbnail, config.thumbnail)).ravel())
+    return _averaged(image, config.thumbnail).ravel()
 
 
 def _bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
