@@ -18,8 +18,9 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEnd
 from rle.utils import decode_pixel_data
 
 from bench.imaging.dicom import tags
-from bench.imaging.dicom.codestream import declared_matrix
+from bench.imaging.dicom.codestream import declared_size
 from bench.imaging.dicom.header import Header
+from bench.imaging.dicom.parsing import TOO_LARGE
 from bench.imaging.faults import UnreadableImage
 
 # In order of preference. pylibjpeg's RLE is several times as quick as pydicom's own; gdcm has no HTJ2K.
@@ -66,7 +67,7 @@ def decode(ds: Dataset, header: Header) -> Pixels:
     except UnreadableImage:
         raise
     except MemoryError:
-        raise UnreadableImage("needs more memory to decode than a worker may use") from None
+        raise UnreadableImage(TOO_LARGE) from None
     except Exception as error:  # damage makes parser and decoders raise nearly anything
         raise UnreadableImage(
             f"cannot be decoded: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
@@ -113,14 +114,15 @@ def _check_length(length: int, uid: UID, needed: int) -> None:
 
 
 def _check_codestreams(pixel_data: bytes, uid: UID, shape: tuple[int, int, int]) -> None:
-    """Refuse encoded images that declare another matrix than the file: decoders allocate what these say."""
+    """Refuse encoded images that declare another size than the file: decoders allocate what these say."""
     if not uid.is_encapsulated or uid == RLELossless:
         return
     for encoded in generate_frames(pixel_data, number_of_frames=shape[0]):
-        found = declared_matrix(encoded)
-        if found is not None and found != shape[1:]:
+        found = declared_size(encoded)
+        if found is not None and found != (*shape[1:], 1):
+            samples = f" of {found[2]} samples" if found[2] != 1 else ""
             raise UnreadableImage(
-                f"declares {shape[1]} x {shape[2]} pixels, but the image encoded in it {found[0]} x {found[1]}"
+                f"declares {shape[1]} x {shape[2]} pixels, but the image encoded in it {found[0]} x {found[1]}{samples}"
             )
 
 

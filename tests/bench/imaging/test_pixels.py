@@ -164,6 +164,20 @@ def test_codestream_of_another_size_is_refused(tmp_path, write_slice):
         decode(again, header_of(again))
 
 
+def test_codestream_of_several_samples_is_refused(tmp_path, write_slice):
+    path = tmp_path / "1.dcm"
+    write_slice(path, pixels=RAMP, rle=False)
+    reencoded(path, JPEG2000Lossless)
+    blob = bytearray(path.read_bytes())
+    at = blob.index(b"\xff\x4f\xff\x51")
+    assert blob[at + 40 : at + 42] == b"\0\x01"
+    blob[at + 40] = 0x40
+    path.write_bytes(blob)
+    again = open_file(path)
+    with pytest.raises(UnreadableImage, match="the image encoded in it 32 x 32 of 16385 samples"):
+        decode(again, header_of(again))
+
+
 def test_encoding_without_a_decoder_is_named(tmp_path, write_slice):
     path = tmp_path / "1.dcm"
     write_slice(path, pixels=RAMP, rle=False)
