@@ -7,12 +7,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from bench import plugins
 from bench.data.cohort import Cohort
+from bench.data.keypoints import misplaced
 from bench.data.tables import LABELS, POINTS, SERIES, Tables, read_tables, table_path
 from bench.errors import DataError, UsageError, unknown
 from bench.imaging.faults import Fault
@@ -20,9 +21,13 @@ from bench.imaging.layout import IMAGES, Layout, scan
 from bench.imaging.preparation import Prepared, prepare
 from bench.imaging.study import Study
 from bench.imaging.volumes import Volumes
+from bench.targets import POINT_TARGET_INDEX
 
 if TYPE_CHECKING:
     from bench.dataset import DataSet, Progress
+
+_ABSENT = "absent"
+_POINTS_LEFT_OUT = "these points are left out; their labels stay"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +108,7 @@ def open_dataset(
         retry_faults=retry_faults,
     )
     exclusions = {**left_out(tables, prepared), **excluded}
-    studies = tuple(_annotated(study, dataset.known_faults()) for study in prepared.studies)
+    studies = prepared.studies
     if not studies:
         first = prepared.faults[0] if prepared.faults else None
         raise DataError(
@@ -112,9 +117,10 @@ def open_dataset(
             + ". `bench data check` names every fault."
         )
     points, point_faults = place_points(tables.points, studies)
+    faults = (*prepared.faults, *point_faults)
+    studies = tuple(_annotated(study, dataset.known_faults(), faults) for study in studies)
     ids = [study.study_id for study in studies]
     cohort = Cohort(studies, tables.labels.loc[ids], points)
-    faults = (*prepared.faults, *point_faults)
     return Opened(cohort, prepared.volumes, dict(sorted(exclusions.items())), faults, data_hash(folder, layout), folder)
 
 
@@ -156,35 +162,68 @@ def left_out(tables: Tables, prepared: Prepared) -> dict[int, str]:
     return reasons
 
 
-def _annotated(study: Study, known: Mapping[int, str]) -> Study:
-    """The study with the published faults that concern it among its notes."""
+def _annotated(study: Study, known: Mapping[int, str], faults: Sequence[Fault]) -> Study:
+    """The study with the published faults that concern it, and what was left out of it, among its notes."""
     ids = [study.study_id, *(series.series_id for series in study.series)]
-    notes = tuple(f"published fault of {number}: {known[number]}" for number in ids if number in known)
+    notes = [f"published fault of {number}: {known[number]}" for number in ids if number in known]
+    notes += left_out_notes([fault for fault in faults if fault.study_id == study.study_id])
     return replace(study, notes=(*study.notes, *notes)) if notes else study
 
 
+def left_out_notes(faults: Sequence[Fault]) -> list[str]:
+    """One note for all faults of a series that left something out and have the same effect."""
+    groups: dict[tuple[int | None, str], list[Fault]] = {}
+    for fault in faults:
+        if not fault.usable:
+            groups.setdefault((fault.series_id, fault.effect), []).append(fault)
+    return [
+        f"{first.path}: {first.what}; {first.effect}" + (f" (and {len(more)} more like it)" if more else "")
+        for first, *more in groups.values()
+    ]
+
+
 def place_points(points: pd.DataFrame, studies: tuple[Study, ...]) -> tuple[pd.DataFrame, list[Fault]]:
-    """The points whose slice is there, and a fault for every series with others."""
+    """The points that can be used, and a fault for every series with others.
+
+    A point is left out where its slice is not there, its series is of another kind than its condition is marked on, or
+    it lies outside its image.
+    """
     slices = {
-        (series.series_id, int(number))
+        (series.series_id, number): (series.description, shape)
         for study in studies
         for series in study.series
-        for number in series.instance_numbers
+        for number, shape in zip(series.instance_numbers.tolist(), map(tuple, series.shapes.tolist()), strict=True)
     }
     points = points[points["study_id"].isin({study.study_id for study in studies})]
-    pairs = zip(points["series_id"], points["instance_number"], strict=True)
-    found = pd.Series(
-        [(int(series), int(number)) in slices for series, number in pairs], index=points.index, dtype=bool
-    )
-    faults = [
-        _fault_of_points(int(group["study_id"].iloc[0]), int(group["series_id"].iloc[0]), group)
-        for _, group in points[~found].groupby(["study_id", "series_id"])
-    ]
-    return points[found].reset_index(drop=True), faults
+    reasons = pd.Series([_reason(row, slices) for row in points.itertuples()], index=points.index, dtype=object)
+    key = ["study_id", "series_id"]
+    faults = [_fault_of_points(group) for _, group in points[reasons == _ABSENT].groupby(key)]
+    wrong = points[reasons.notna() & (reasons != _ABSENT)]
+    faults += [_fault_of_places(group, reasons[group.index[0]]) for _, group in wrong.groupby(key)]
+    return points[reasons.isna()].reset_index(drop=True), faults
 
 
-def _fault_of_points(study_id: int, series_id: int, points: pd.DataFrame) -> Fault:
+def _reason(row: Any, slices: Mapping[tuple[int, int], tuple[str, tuple[int, int]]]) -> str | None:
+    """Why the point of a table row cannot be used; None if it can."""
+    found = slices.get((row.series_id, row.instance_number))
+    if found is None:
+        return _ABSENT
+    return misplaced(POINT_TARGET_INDEX[row.condition, row.level], row.series_id, *found, (row.x, row.y))
+
+
+def _fault_of_places(points: pd.DataFrame, reason: str) -> Fault:
+    """The fault of the points of one series that cannot be where they are; the reason is that of the first."""
+    first = points.iloc[0]
+    more = f" (and {len(points) - 1} more of its points)" if len(points) > 1 else ""
+    what = f"carries the point of {first['condition']} {first['level']}, but {reason}{more}"
+    study_id, series_id = int(first["study_id"]), int(first["series_id"])
+    path = f"{IMAGES}/{study_id}/{series_id}/{first['instance_number']}.dcm"
+    return Fault(path, what, _POINTS_LEFT_OUT, study_id, series_id)
+
+
+def _fault_of_points(points: pd.DataFrame) -> Fault:
     """The fault of the points of one series whose slices are not there."""
+    study_id, series_id = int(points["study_id"].iloc[0]), int(points["series_id"].iloc[0])
     path, slices = f"{IMAGES}/{study_id}/{series_id}", sorted(set(points["instance_number"]))
     targets = [f"{condition} {level}" for condition, level in zip(points["condition"], points["level"], strict=True)]
     named = f"the point of {targets[0]}" if len(targets) == 1 else f"{len(targets)} points ({targets[0]} and others)"
@@ -192,4 +231,4 @@ def _fault_of_points(study_id: int, series_id: int, points: pd.DataFrame) -> Fau
     what = f"carries {named}, but is absent or unusable"
     if len(slices) > 1:
         what = f"carries {named} on slices {', '.join(map(str, slices))}, which are absent or unusable"
-    return Fault(where, what, "these points are left out; their labels stay", study_id, series_id)
+    return Fault(where, what, _POINTS_LEFT_OUT, study_id, series_id)

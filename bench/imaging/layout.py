@@ -73,6 +73,11 @@ def scan(folder: Path) -> Layout:
     return Layout(folder, scan.files, tuple(scan.faults), scan.hash.hexdigest())
 
 
+def is_directory_file(name: str) -> bool:
+    """Whether a file is a medium's table of contents, DICOMDIR; some systems write its name in small letters."""
+    return name.lower() in ("dicomdir", "dicomdir.dcm")
+
+
 class _Scan:
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -110,9 +115,10 @@ class _Scan:
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(self.root / folder) as entries:
-                return sorted(
-                    (entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name
+                counted = (
+                    entry for entry in entries if not entry.name.startswith(".") and not is_directory_file(entry.name)
                 )
+                return sorted(counted, key=lambda entry: entry.name)
         except OSError as error:
             self.faults.append(Fault(folder, f"cannot be listed: {error.strerror}", "what lies in it is left out"))
             return []

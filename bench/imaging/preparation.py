@@ -97,7 +97,9 @@ def tasks_of(layout: Layout, series_table: Any) -> tuple[list[SeriesFiles], list
         if files:
             tasks.append(SeriesFiles(*key, str(description), str(layout.root), files))
         elif not any(fault.series_id == series_id for fault in layout.faults):
-            faults.append(Fault(f"{IMAGES}/{key[0]}/{key[1]}", _ABSENT, "this series is left out", *key))
+            path = f"{IMAGES}/{key[0]}/{key[1]}"
+            what = _ABSENT + _archive_beside(layout, path)
+            faults.append(Fault(path, what, "this series is left out", *key))
     studies = {study_id for study_id, _ in listed}
     for study_id, series_id in sorted(set(layout.files) - listed):
         if study_id in studies:
@@ -106,6 +108,13 @@ def tasks_of(layout: Layout, series_table: Any) -> tuple[list[SeriesFiles], list
                 Fault(path, "is not in the series table", "this series is ignored", study_id, series_id, usable=True)
             )
     return tasks, faults
+
+
+def _archive_beside(layout: Layout, path: str) -> str:
+    """A hint at an archive of a series or of its study, such as ``123.zip`` for the folder ``123``."""
+    places = (f"{path}.", f"{path.rpartition('/')[0]}.")
+    found = next((fault.path for fault in layout.faults if fault.path.startswith(places)), None)
+    return "" if found is None else f"; unpack {found}"
 
 
 def _holds(folder: Path, record: Record | None, task: SeriesFiles) -> bool:

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
 from bench.imaging.dicom import tags
+from bench.imaging.dicom.objects import without_image
 from bench.imaging.dicom.parsing import open_file, words_of
 from bench.imaging.faults import UnreadableImage
 from bench.imaging.geometry import FloatArray
@@ -94,7 +95,8 @@ def header_of(ds: Dataset, *, geometry_alone: bool = False) -> Header:
     """The header of a parsed file; with ``geometry_alone`` without names, sequence times and identifiers.
 
     Raises:
-        UnreadableImage: if it holds no image, or impossible sizes.
+        NoImage: if it is an object of another kind.
+        UnreadableImage: if it lacks its image, or declares impossible sizes.
     """
     try:
         return _header_of(ds, geometry_alone)
@@ -106,7 +108,7 @@ def header_of(ds: Dataset, *, geometry_alone: bool = False) -> Header:
 
 def _header_of(ds: Dataset, geometry_alone: bool) -> Header:
     if tags.ROWS not in ds or tags.COLUMNS not in ds:
-        raise UnreadableImage("has no image: it is cut short, damaged, or not an image object")
+        raise without_image(ds, "has no image: it is cut short, damaged, or not an image object")
     notes: list[str] = []
     syntax = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
     frames = _frames_of(ds, notes)

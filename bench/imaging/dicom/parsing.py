@@ -14,12 +14,22 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from bench.files.regular import what_else
 from bench.imaging.dicom.deflated import at_pixels, read_deflated
-from bench.imaging.faults import NotDicom, UnreadableImage
+from bench.imaging.faults import NotDicom, Packed, UnreadableImage
 
 # The first element of a file, the one that names its encoding, and the encodings that are explicit little endian.
 _META_LENGTH = b"\x02\0\0\0UL\x04\0"
 _META_SYNTAX = b"\x02\0\x10\0UI"
 _USUAL_SYNTAX = re.compile(rb"1\.2\.840\.10008\.1\.2\.(1|5|4\.\d{2,3})")
+# How files of packers begin.
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!": "rar",
+}
 _TRANSFER_SYNTAX = BaseTag(0x00020010)
 
 TOO_LARGE = (
@@ -100,6 +110,9 @@ def _open_bare(path: Path, pixels: bool) -> Dataset:
         start = file.read(8)
     if not start:
         raise UnreadableImage("is empty (0 bytes)")
+    for mark, packing in _PACKED.items():
+        if start.startswith(mark):
+            raise Packed(packing)
     if len(start) < 8 or int.from_bytes(start[:2], "little") not in (2, 8) or start[3] != 0:
         raise NotDicom("is not a DICOM file: the DICM mark after its preamble is missing")
     return _open_other(path, pixels, marked=False)

@@ -20,6 +20,7 @@ from rle.utils import decode_pixel_data
 from bench.imaging.dicom import tags
 from bench.imaging.dicom.codestream import declared_size
 from bench.imaging.dicom.header import Header
+from bench.imaging.dicom.objects import without_image
 from bench.imaging.dicom.parsing import TOO_LARGE
 from bench.imaging.faults import UnreadableImage
 
@@ -48,12 +49,15 @@ class Pixels:
         decoder: name and version of the decoder.
         inverted: MONOCHROME1: low is bright.
         bits_stored: number of bits of the value.
+        padding: (F, H, W) where pixels are no measurement (PixelPaddingValue, or the range up to its limit); None if
+            nowhere.
     """
 
     frames: NDArray[np.integer]
     decoder: str
     inverted: bool
     bits_stored: int
+    padding: NDArray[np.bool_] | None = None
 
 
 def decode(ds: Dataset, header: Header) -> Pixels:
@@ -77,7 +81,7 @@ def decode(ds: Dataset, header: Header) -> Pixels:
 def _decode(ds: Dataset, header: Header) -> Pixels:
     encoded = tags.content(ds, tags.PIXEL_DATA)
     if not encoded:
-        raise UnreadableImage("has no pixel data: the file is cut short or its header damaged")
+        raise without_image(ds, "has no pixel data: the file is cut short or its header damaged")
     shape = len(header.frames), header.frames[0].rows, header.frames[0].columns
     bits, stored = _integer(ds, tags.BITS_ALLOCATED, 16), _integer(ds, tags.BITS_STORED, 16)
     high, samples = _integer(ds, tags.HIGH_BIT, stored - 1), _integer(ds, tags.SAMPLES, 1)
@@ -93,7 +97,8 @@ def _decode(ds: Dataset, header: Header) -> Pixels:
     if array.size != prod(shape):
         raise UnreadableImage(f"decodes to {array.size} pixels instead of {'x'.join(map(str, shape))}")
     array = array.reshape(shape).astype(array.dtype.newbyteorder("="), copy=False)
-    return Pixels(_masked(array, stored, high), decoder, photometric == "MONOCHROME1", stored)
+    values = _masked(array, stored, high)
+    return Pixels(values, decoder, photometric == "MONOCHROME1", stored, _padding(ds, array, values))
 
 
 def _integer(ds: Dataset, tag: BaseTag, default: int) -> int:
@@ -155,6 +160,18 @@ def _first_decoder_that_can(ds: Dataset, uid: UID, shape: tuple[int, int, int]) 
         except BaseException as error:  # each plug-in has errors of its own, and Rust panics are no Exception
             errors.append(f"{plugin}: {' '.join(str(error).split())[:120]}")
     raise UnreadableImage(f"cannot be decoded from {uid.name} ({'; '.join(errors) or 'no decoder installed'})")
+
+
+def _padding(ds: Dataset, *arrays: NDArray[np.integer]) -> NDArray[np.bool_] | None:
+    """Where any of some arrays of one shape holds the padding value, or one of its range (DICOM PS3.3, C.7.5.1.1.2)."""
+    signed = arrays[0].dtype.kind == "i"
+    value = tags.pixel_value(ds, tags.PADDING, signed=signed)
+    if value is None:
+        return None
+    limit = tags.pixel_value(ds, tags.PADDING_LIMIT, signed=signed)
+    low, high = sorted((value, value if limit is None else limit))
+    found = np.logical_or.reduce([(array >= low) & (array <= high) for array in arrays])
+    return found if found.any() else None
 
 
 @cache

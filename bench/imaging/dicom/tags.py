@@ -16,6 +16,8 @@ from pydicom.tag import BaseTag
 # Ready-made tags, as looking up plain numbers costs pydicom more than reading the element.
 STUDY_UID = BaseTag(0x0020000D)
 SERIES_UID = BaseTag(0x0020000E)
+SOP_CLASS = BaseTag(0x00080016)
+MEDIA_SOP_CLASS = BaseTag(0x00020002)
 INSTANCE_NUMBER = BaseTag(0x00200013)
 ROWS = BaseTag(0x00280010)
 COLUMNS = BaseTag(0x00280011)
@@ -25,6 +27,8 @@ BITS_ALLOCATED = BaseTag(0x00280100)
 BITS_STORED = BaseTag(0x00280101)
 HIGH_BIT = BaseTag(0x00280102)
 SIGNED = BaseTag(0x00280103)
+PADDING = BaseTag(0x00280120)
+PADDING_LIMIT = BaseTag(0x00280121)
 PIXEL_DATA = BaseTag(0x7FE00010)
 NUMBER_OF_FRAMES = BaseTag(0x00280008)
 POSITION = BaseTag(0x00200032)
@@ -79,6 +83,19 @@ def integer(ds: Dataset, tag: BaseTag) -> int | None:
         return int(values[0]) if len(values) == 1 else None
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def pixel_value(ds: Dataset, tag: BaseTag, *, signed: bool) -> int | None:
+    """The element as a value that a pixel may have; its own VR is often wrong about the sign. None where missing."""
+    if tag not in ds:
+        return None
+    raw = ds.get_item(tag)
+    if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
+        return (
+            int.from_bytes(raw.value, "little" if raw.is_little_endian else "big", signed=signed) if raw.value else None
+        )
+    found = integer(ds, tag)
+    return None if found is None else (found + 0x8000) % 0x10000 - 0x8000 if signed else found % 0x10000
 
 
 def text(ds: Dataset, tag: BaseTag) -> str:

@@ -121,6 +121,35 @@ def test_smaller_slices_are_padded_and_their_window_ignores_it(volume):
     assert record["shapes"] == [[32, 32], [20, 16]]
 
 
+PADDED = {  # dtype of the pixels, the padding in them, the tags
+    "signed": (np.int16, -32768, {"PixelPaddingValue": -32768, "BitsStored": 16, "HighBit": 15}),
+    "unsigned": (np.uint16, 65535, {"PixelPaddingValue": 65535, "BitsStored": 16, "HighBit": 15}),
+    "in few bits": (np.int16, -2000, {"PixelPaddingValue": -2000}),
+    "range": (np.int16, -1990, {"PixelPaddingValue": -2000, "PixelPaddingRangeLimit": -1900}),
+    "range downwards": (np.int16, -1990, {"PixelPaddingValue": -1900, "PixelPaddingRangeLimit": -2000}),
+    "inverted": (np.uint16, 4095, {"PixelPaddingValue": 4095, "PhotometricInterpretation": "MONOCHROME1"}),
+}
+
+
+@pytest.mark.parametrize("kind", PADDED)
+@pytest.mark.parametrize("rle", [True, False])
+def test_padding_is_left_out_of_the_window_and_stays_in_the_pixels(volume, kind, rle):
+    dtype, padding, tags = PADDED[kind]
+    ramp = RAMP // 2
+    padded = ramp.astype(dtype)
+    padded[:, :12] = padding
+    stored, slope, intercept, record = volume(padded, rle=rle, **tags)
+    low, high = np.array(record["window"][0]) * slope + intercept
+    measured = np.percentile(ramp[:, 12:], (1, 99))
+    np.testing.assert_allclose(sorted((low, high)), measured, atol=6)
+    np.testing.assert_array_equal(stored[0] * slope + intercept, padded)
+
+
+def test_a_slice_of_nothing_but_padding_has_a_window(volume):
+    *_, record = volume(np.full((32, 32), 7, dtype=np.uint16), PixelPaddingValue=7)
+    assert record["window"][0] == (7, 7)
+
+
 @pytest.mark.parametrize(
     ("tags", "words"),
     [
