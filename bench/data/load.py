@@ -166,15 +166,15 @@ def _annotated(study: Study, known: Mapping[int, str], faults: Sequence[Fault]) 
     """The study with the published faults that concern it, and what was left out of it, among its notes."""
     ids = [study.study_id, *(series.series_id for series in study.series)]
     notes = [f"published fault of {number}: {known[number]}" for number in ids if number in known]
-    notes += left_out_notes([fault for fault in faults if fault.study_id == study.study_id])
+    notes += fault_notes([fault for fault in faults if fault.study_id == study.study_id])
     return replace(study, notes=(*study.notes, *notes)) if notes else study
 
 
-def left_out_notes(faults: Sequence[Fault]) -> list[str]:
-    """One note for all faults of a series that left something out and have the same effect."""
+def fault_notes(faults: Sequence[Fault]) -> list[str]:
+    """One note for all faults of a series that have the same effect; stray files, which are ignored, need none."""
     groups: dict[tuple[int | None, str], list[Fault]] = {}
     for fault in faults:
-        if not fault.usable:
+        if not (fault.usable and fault.effect.endswith("ignored")):
             groups.setdefault((fault.series_id, fault.effect), []).append(fault)
     return [
         f"{first.path}: {first.what}; {first.effect}" + (f" (and {len(more)} more like it)" if more else "")

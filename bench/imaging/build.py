@@ -78,7 +78,11 @@ def read_series(task: SeriesFiles) -> tuple[Record, Stack | None]:
         except UnreadableImage as error:
             refused[path] = error
     faults = [fault_of(task, path, error) for path, error in refused.items() if not isinstance(error, NoImage)]
-    assembled = assemble(task.study_id, task.series_id, task.description, *slices_of(headers))
+
+    def same_pixels(one: Slice, other: Slice) -> bool:
+        return np.array_equal(pixels[one.path].frames[one.frame_index], pixels[other.path].frames[other.frame_index])
+
+    assembled = assemble(task.study_id, task.series_id, task.description, *slices_of(headers), same_pixels)
     faults += assembled.faults
     if assembled.series is None:
         if not headers and all(_is_another_thing(path, error) for path, error in refused.items()):

@@ -64,7 +64,7 @@ class Header:
         multi_frame: whether it is a multi-frame object, even of one frame.
         study_uid: StudyInstanceUID, or "".
         series_uid: SeriesInstanceUID, or "".
-        names: SeriesDescription, ProtocolName, SequenceName and ImageType, in lower case; see `bench.imaging.kinds`.
+        names: what may name its kind (`tags.NAMES`), in lower case; see `bench.imaging.kinds`.
         repetition_time_ms: RepetitionTime, or NaN.
         inversion_time_ms: InversionTime, or NaN.
         assumptions: notes on irregular values and how they were read.
@@ -120,11 +120,18 @@ def _header_of(ds: Dataset, geometry_alone: bool) -> Header:
         multi_frame=len(frames) > 1 or tags.PER_FRAME_GROUPS in ds,
         study_uid=tags.text(ds, tags.STUDY_UID) if whole else "",
         series_uid=tags.text(ds, tags.SERIES_UID) if whole else "",
-        names=" ".join(tags.text(ds, tag) for tag in tags.NAMES).lower() if whole else "",
+        names=_names(ds) if whole else "",
         repetition_time_ms=tags.number(ds, tags.REPETITION_TIME, notes) if whole else float("nan"),
         inversion_time_ms=tags.number(ds, tags.INVERSION_TIME, notes) if whole else float("nan"),
         assumptions=tuple(notes),
     )
+
+
+def _names(ds: Dataset) -> str:
+    """The names of series and sequence, and ``diffusion`` where the file has a b-value or a direction of it."""
+    words = [tags.text(ds, tag) for tag in tags.NAMES]
+    diffusion = any(tags.text(ds, tag).lower() not in ("", "none", "0", "0.0") for tag in tags.DIFFUSION)
+    return " ".join([*words, *(["diffusion"] if diffusion else [])]).lower()
 
 
 def _frames_of(ds: Dataset, notes: list[str]) -> tuple[Frame, ...]:

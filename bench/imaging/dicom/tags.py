@@ -50,8 +50,18 @@ VALUE_TRANSFORMATION = BaseTag(0x00289145)
 ECHO = BaseTag(0x00189114)
 # Stored as two bytes, all others as text.
 _BINARY = frozenset({ROWS, COLUMNS, SAMPLES, BITS_ALLOCATED, BITS_STORED, HIGH_BIT, SIGNED})
-# SeriesDescription, ProtocolName, SequenceName, ImageType: they can give the kind of a series.
-NAMES = (BaseTag(0x0008103E), BaseTag(0x00181030), BaseTag(0x00180024), BaseTag(0x00080008))
+# SeriesDescription, ProtocolName, SequenceName, PulseSequenceName, ScanningSequence, ImageType: they can give the kind
+# of a series.
+NAMES = (
+    BaseTag(0x0008103E),
+    BaseTag(0x00181030),
+    BaseTag(0x00180024),
+    BaseTag(0x00189005),
+    BaseTag(0x00180020),
+    BaseTag(0x00080008),
+)
+# Diffusion b-value and directionality, of the standard and of Philips.
+DIFFUSION = (BaseTag(0x00189087), BaseTag(0x00189075), BaseTag(0x20011003))
 
 
 def numbers(ds: Dataset, tag: BaseTag, count: int, notes: list[str]) -> list[float] | None:
