@@ -13,6 +13,7 @@ import pandas as pd
 
 from bench import plugins
 from bench.data.cohort import Cohort
+from bench.data.folder import check_folder
 from bench.data.keypoints import misplaced
 from bench.data.tables import LABELS, POINTS, SERIES, Tables, read_tables, table_path
 from bench.errors import DataError, UsageError, unknown
@@ -133,14 +134,6 @@ def data_hash(folder: Path, layout: Layout | None = None) -> str:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         whole.update(hashlib.sha256(content).digest())
     return whole.hexdigest()
-
-
-def check_folder(folder: Path) -> None:
-    """Raise DataError if the folder is not there or empty."""
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}. Pass --data the folder that holds {LABELS} and {IMAGES}.")
-    if not any(folder.iterdir()):
-        raise DataError(f"the folder {folder} is empty. Pass --data the folder that holds {LABELS} and {IMAGES}.")
 
 
 def left_out(tables: Tables, prepared: Prepared) -> dict[int, str]:

@@ -71,7 +71,7 @@ def _without_copies(repair: Repair, places: list[list[Slice]], same_pixels: Same
             if first is None:
                 single.append(one)
             else:
-                what = f"is a copy of instance {first.instance_number}: equal pixels at the same position"
+                what = f"is a copy of {first.path}: equal pixels at the same position"
                 _name(repair, one.path, what, "the copy is left out")
         kept.append(single)
     return kept

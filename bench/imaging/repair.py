@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.imaging.dicom.header import Frame
 from bench.imaging.faults import Fault
 from bench.imaging.geometry import FloatArray
 from bench.imaging.slices import ANATOMICAL, SAME_ANGLE_DEG, SAME_POSITION_MM, Slice, angle_deg
@@ -61,7 +62,8 @@ class Repair:
             if not missing:
                 whole.append(one if frame is one.frame else replace(one, frame=frame))
             else:
-                self.leave_out(one, f"{', '.join(missing)} missing or unusable, and not available from its series")
+                found = [_found(frame, tag) for tag in missing]
+                self.leave_out(one, f"{', '.join(found)}; not available from its series")
         self._tell_borrowed(slices, borrowed)
         return whole
 
@@ -111,6 +113,12 @@ class Repair:
     def leave_out(self, one: Slice, what: str) -> None:
         """Name a slice that cannot be used."""
         self.faults.append(Fault(one.path, what, "this slice is left out", self.study_id, self.series_id))
+
+
+def _found(frame: Frame, tag: str) -> str:
+    """What a slice has of an element that it needs, in words."""
+    unusable = next((note for note in frame.unusable if note.startswith(tag)), None)
+    return f"{tag} is missing" if unusable is None else unusable.removesuffix(": not used")
 
 
 def _follow_each_other_along(slices: Sequence[Slice], plane: str) -> bool:

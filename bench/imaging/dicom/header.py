@@ -40,6 +40,7 @@ class Frame:
         slope: RescaleSlope.
         intercept: RescaleIntercept.
         echo_time_ms: EchoTime, or NaN.
+        unusable: notes on elements of its geometry that are there, but make no sense.
     """
 
     rows: int
@@ -51,6 +52,7 @@ class Frame:
     slope: float
     intercept: float
     echo_time_ms: float
+    unusable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,11 +186,14 @@ def _frame(sources: Sequence[Dataset], rows: int, columns: int, notes: list[str]
     def number(tag: BaseTag) -> float:
         return tags.number(find(tag), tag, notes)
 
-    spacing = tags.numbers(find(tags.SPACING), tags.SPACING, 2, notes)
+    unusable: list[str] = []
+    spacing = tags.numbers(find(tags.SPACING), tags.SPACING, 2, unusable)
     if spacing is not None and min(spacing) <= 0:
-        notes.append(f"PixelSpacing {spacing} is not positive: not used")
+        unusable.append(f"PixelSpacing {spacing} is not positive: not used")
         spacing = None
-    position = tags.numbers(find(tags.POSITION), tags.POSITION, 3, notes)
+    position = tags.numbers(find(tags.POSITION), tags.POSITION, 3, unusable)
+    orientation = _orientation(tags.numbers(find(tags.ORIENTATION), tags.ORIENTATION, 6, unusable), unusable)
+    notes += unusable
     slope, intercept, echo = number(tags.SLOPE), number(tags.INTERCEPT), number(tags.ECHO_TIME)
     if slope == 0:
         notes.append("RescaleSlope is 0: read as 1")
@@ -196,12 +201,13 @@ def _frame(sources: Sequence[Dataset], rows: int, columns: int, notes: list[str]
         rows=rows,
         columns=columns,
         position=None if position is None else np.array(position),
-        orientation=_orientation(tags.numbers(find(tags.ORIENTATION), tags.ORIENTATION, 6, notes), notes),
+        orientation=orientation,
         spacing=None if spacing is None else np.array(spacing[::-1]),  # DICOM has the distance between rows first
         thickness_mm=number(tags.THICKNESS),
         slope=1.0 if isnan(slope) or slope == 0 else slope,
         intercept=0.0 if isnan(intercept) else intercept,
         echo_time_ms=number(tags.EFFECTIVE_ECHO_TIME) if isnan(echo) else echo,
+        unusable=tuple(unusable),
     )
 
 

@@ -40,6 +40,10 @@ _ANY_RATIO_BYTES = 64 << 20
 _RATIO = 2000
 
 
+_CONVERT = "Convert it to an uncompressed file, such as with gdcmconv --raw."
+_COPY_OR_CONVERT = "If it is damaged, copy it again from its source; else convert it to an uncompressed file."
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pixels:
     """Decoded pixels, still in the file's integers.
@@ -74,7 +78,7 @@ def decode(ds: Dataset, header: Header) -> Pixels:
         raise UnreadableImage(TOO_LARGE) from None
     except Exception as error:  # damage makes parser and decoders raise nearly anything
         raise UnreadableImage(
-            f"cannot be decoded: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            f"cannot be decoded from {_described(header)}: {_words(error)}. {_COPY_OR_CONVERT}"
         ) from None
 
 
@@ -93,7 +97,7 @@ def _decode(ds: Dataset, header: Header) -> Pixels:
     uid = UID(header.transfer_syntax or ImplicitVRLittleEndian)
     _check_length(len(encoded), uid, prod(shape) * (bits // 8))
     _check_codestreams(encoded, uid, shape)
-    array, decoder = _first_decoder_that_can(ds, uid, shape)
+    array, decoder = _first_decoder_that_can(ds, header, uid, shape)
     if array.size != prod(shape):
         raise UnreadableImage(f"decodes to {array.size} pixels instead of {'x'.join(map(str, shape))}")
     array = array.reshape(shape).astype(array.dtype.newbyteorder("="), copy=False)
@@ -140,11 +144,13 @@ def _run_length_decoded(ds: Dataset, shape: tuple[int, int, int]) -> NDArray[np.
     return frames[0] if len(frames) == 1 else np.concatenate(frames)
 
 
-def _first_decoder_that_can(ds: Dataset, uid: UID, shape: tuple[int, int, int]) -> tuple[NDArray[np.integer], str]:
+def _first_decoder_that_can(
+    ds: Dataset, header: Header, uid: UID, shape: tuple[int, int, int]
+) -> tuple[NDArray[np.integer], str]:
     try:
         decoder = get_decoder(uid)
     except NotImplementedError:
-        raise UnreadableImage(f"is in an encoding that no decoder supports ({uid.name}, {uid})") from None
+        raise UnreadableImage(f"is {_described(header)}, which no decoder supports ({uid}). {_CONVERT}") from None
     if decoder.is_native:
         return decoder.as_array(ds, raw=True)[0], f"pydicom {_version('pydicom')}"
     order = _PREFERENCE if uid == RLELossless else _PREFERENCE_JPEG
@@ -158,8 +164,23 @@ def _first_decoder_that_can(ds: Dataset, uid: UID, shape: tuple[int, int, int]) 
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # each plug-in has errors of its own, and Rust panics are no Exception
-            errors.append(f"{plugin}: {' '.join(str(error).split())[:120]}")
-    raise UnreadableImage(f"cannot be decoded from {uid.name} ({'; '.join(errors) or 'no decoder installed'})")
+            errors.append(f"{describe(plugin)}: {_words(error)}")
+    if not errors:
+        missing = "; ".join(decoder.missing_dependencies) or "none is known"
+        raise UnreadableImage(f"is {_described(header)}, and no decoder of it is installed ({missing}). {_CONVERT}")
+    refused = f"refused by {'; '.join(errors)}"
+    raise UnreadableImage(f"cannot be decoded from {_described(header)}: {refused}. {_COPY_OR_CONVERT}")
+
+
+def _described(header: Header) -> str:
+    """What a file is: its encoding and its size."""
+    uid, frame, count = UID(header.transfer_syntax), header.frames[0], len(header.frames)
+    frames = f"{count} frames of " if count > 1 else ""
+    return f"{uid.name or 'an unnamed encoding'} ({frames}{frame.rows} x {frame.columns})"
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _padding(ds: Dataset, *arrays: NDArray[np.integer]) -> NDArray[np.bool_] | None:

@@ -72,12 +72,17 @@ def numbers(ds: Dataset, tag: BaseTag, count: int, notes: list[str]) -> list[flo
     try:
         found = [float(value) for value in values]
     except (TypeError, ValueError):
-        notes.append(f"{keyword_for_tag(tag)} is not numeric: not used")
+        notes.append(f"{keyword_for_tag(tag)} {_shown(values)} is not numeric: not used")
         return None
     if len(found) != count or not all(map(isfinite, found)):
         notes.append(f"{keyword_for_tag(tag)} {found} is not {count} numbers: not used")
         return None
     return found
+
+
+def _shown(values: list[Any]) -> str:
+    texts = [value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in values]
+    return ascii([text[:20] for text in texts[:6]])
 
 
 def number(ds: Dataset, tag: BaseTag, notes: list[str]) -> float:
