@@ -17,8 +17,9 @@ from bench.data.folder import check_folder
 from bench.data.keypoints import misplaced
 from bench.data.tables import LABELS, POINTS, SERIES, Tables, read_tables, table_path
 from bench.errors import DataError, UsageError, unknown
+from bench.imaging.contents import Contents, read_contents
 from bench.imaging.faults import Fault
-from bench.imaging.layout import IMAGES, Layout, scan
+from bench.imaging.layout import IMAGES, scan
 from bench.imaging.preparation import Prepared, prepare
 from bench.imaging.study import Study
 from bench.imaging.volumes import Volumes
@@ -42,6 +43,7 @@ class Opened:
         faults: all that is wrong with files, series and points.
         data_hash: see `data_hash`.
         folder: the data folder.
+        mended: what was damaged or outdated in the cache, and was made anew.
     """
 
     cohort: Cohort
@@ -50,6 +52,7 @@ class Opened:
     faults: tuple[Fault, ...]
     data_hash: str
     folder: Path
+    mended: tuple[Fault, ...] = ()
 
 
 def resolve_dataset(name: str, plugin_paths: Sequence[Path] = ()) -> tuple[str, str | None, DataSet]:
@@ -78,6 +81,7 @@ def open_dataset(
     *,
     most_gb: float | None = None,
     retry_faults: bool = False,
+    verify: bool = False,
 ) -> Opened:
     """Open a folder in the competition's layout; on first use its images are read into the cache.
 
@@ -89,6 +93,7 @@ def open_dataset(
         progress: called as work goes on.
         most_gb: refuse to let the cache grow beyond this.
         retry_faults: read series again that had faults before.
+        verify: hash all files again, whatever their times say, and compare all cached pixels with their checksums.
 
     Raises:
         DataError: if tables or images are missing, a table is wrong, or no study is usable.
@@ -96,6 +101,7 @@ def open_dataset(
     check_folder(folder)
     tables = read_tables(folder)
     layout = scan(folder)
+    contents = read_contents(layout, cache, jobs=jobs, progress=progress, trust_times=not verify)
     excluded = {study: why for study, why in dataset.excluded_studies().items() if study in tables.labels.index}
     table = tables.series[~tables.series["study_id"].isin(excluded)]
     prepared = prepare(
@@ -105,8 +111,10 @@ def open_dataset(
         jobs=jobs,
         progress=progress,
         layout=layout,
+        contents=contents,
         most_gb=most_gb,
         retry_faults=retry_faults,
+        verify=verify,
     )
     exclusions = {**left_out(tables, prepared), **excluded}
     studies = prepared.studies
@@ -122,13 +130,20 @@ def open_dataset(
     studies = tuple(_annotated(study, dataset.known_faults(), faults) for study in studies)
     ids = [study.study_id for study in studies]
     cohort = Cohort(studies, tables.labels.loc[ids], points)
-    return Opened(cohort, prepared.volumes, dict(sorted(exclusions.items())), faults, data_hash(folder, layout), folder)
+    return Opened(
+        cohort=cohort,
+        volumes=prepared.volumes,
+        exclusions=dict(sorted(exclusions.items())),
+        faults=faults,
+        data_hash=data_hash(folder, contents),
+        folder=folder,
+        mended=prepared.mended,
+    )
 
 
-def data_hash(folder: Path, layout: Layout | None = None) -> str:
-    """Hash of a data folder: contents of the tables, paths and sizes of the images, reader version."""
-    layout = layout or scan(folder)
-    whole = hashlib.sha256(layout.images_hash.encode())
+def data_hash(folder: Path, contents: Contents) -> str:
+    """Hash of a data folder: contents of tables and images, names of the images, reader version; not its place."""
+    whole = hashlib.sha256(contents.hash.encode())
     for name in (LABELS, POINTS, SERIES):
         path = table_path(folder, name)
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

@@ -102,6 +102,7 @@ def read_series(task: SeriesFiles) -> tuple[Record, Stack | None]:
             for part, one in zip(stack, assembled.slices, strict=True)
         ],
         "checksum": checksum(stack),
+        "contents": task.contents,
         "faults": [fault.to_json() for fault in faults],
     }
     return record, stack
@@ -200,6 +201,7 @@ def empty_record(task: SeriesFiles, faults: Sequence[Fault]) -> Record:
         "description": task.description,
         "instance_numbers": [],
         "bytes": 0,
+        "contents": task.contents,
         "assumptions": [],
         "faults": [fault.to_json() for fault in faults],
     }
