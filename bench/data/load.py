@@ -127,7 +127,8 @@ def open_dataset(
         )
     points, point_faults = place_points(tables.points, studies)
     faults = (*prepared.faults, *point_faults)
-    studies = tuple(_annotated(study, dataset.known_faults(), faults) for study in studies)
+    # Faults of points stay out of the notes: approaches see these, and must not see where held-out points lie.
+    studies = tuple(_annotated(study, dataset.known_faults(), prepared.faults) for study in studies)
     ids = [study.study_id for study in studies]
     cohort = Cohort(studies, tables.labels.loc[ids], points)
     return Opened(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,8 @@ def volume_folder(cache: Path, layout: Layout) -> Path:
 
 def target_folder(
     cache: Path, layout: Layout, contents: Contents, holding: Holding, tasks: Sequence[SeriesFiles]
-) -> Path:
-    """The folder for volumes of these contents: `volume_folder`, or one of its own where that holds other contents.
+) -> tuple[Path, dict[int, Record]]:
+    """The folder for volumes of these contents, and its index: `volume_folder`, or another where that holds other ones.
 
     Two data folders may agree in all names and sizes, as one does with itself before and after its pixels changed.
     """
@@ -39,9 +39,10 @@ def target_folder(
     known = [task for task in tasks if task.series_id in records]
     holding.changed = [task for task in known if not holding.agrees(first, records[task.series_id], task)]
     if not holding.changed:
-        return first
+        return first, records
     holding.earlier = first
-    return first.with_name(f"{first.name}-{contents.hash[:16]}")
+    other = first.with_name(f"{first.name}-{contents.hash[:16]}")
+    return other, read_index(other)
 
 
 class Holding:
@@ -93,9 +94,8 @@ class Holding:
                 for ending in (".npy", ".json"):  # the record last, as always
                     _link(self.earlier / f"{task.series_id}{ending}", folder / f"{task.series_id}{ending}")
 
-    def newly_changed(self, folder: Path) -> list[Fault]:
-        """The changed series that a folder does not hold yet, for the user to see."""
-        records = read_index(folder)
+    def newly_changed(self, folder: Path, records: Mapping[int, Record]) -> list[Fault]:
+        """The changed series that a folder with these records does not hold yet, for the user to see."""
         return [
             Fault(str(Path(task.files[0]).parent), "changed since the cache was made", "it is read again", usable=True)
             for task in self.changed
@@ -113,11 +113,14 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def mended_cache(folder: Path, tasks: Sequence[SeriesFiles], progress: Progress, *, whole: bool) -> list[Fault]:
+def mended_cache(
+    folder: Path, records: Mapping[int, Record], tasks: Sequence[SeriesFiles], progress: Progress, *, whole: bool
+) -> list[Fault]:
     """What is damaged in the cache, taken out so that it is read from the images again.
 
     Args:
         folder: the cache.
+        records: its index.
         tasks: the series that are needed.
         progress: called after every series.
         whole: compare the pixels of all with their checksums; else of `SAMPLE` of them, drawn anew each time, and of
@@ -127,7 +130,6 @@ def mended_cache(folder: Path, tasks: Sequence[SeriesFiles], progress: Progress,
         DataError: the damage cannot be taken out.
     """
     faults, index = [], index_path(folder)
-    records = read_index(folder)
     if not records and index.exists():
         faults.append(_mended(index, "was damaged in the cache: it does not match its checksum"))
     ids = [task.series_id for task in tasks]
@@ -138,7 +140,7 @@ def mended_cache(folder: Path, tasks: Sequence[SeriesFiles], progress: Progress,
         found = random.SystemRandom().sample(known, min(SAMPLE, len(known)))
     damaged = _damaged(folder, found, progress if whole or faults else lambda *_: None)
     if damaged and not (whole or faults):
-        return mended_cache(folder, tasks, progress, whole=True)
+        return mended_cache(folder, records, tasks, progress, whole=True)
     faults += [_mended(folder / f"{one}.npy", "was damaged in the cache: its pixels changed") for one in damaged]
     try:
         if faults:

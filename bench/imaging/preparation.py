@@ -79,9 +79,10 @@ def prepare(
         contents = read_contents(layout, cache, jobs=jobs, progress=progress, only=keys)
     tasks = [replace(task, contents=contents.series[task.study_id, task.series_id]) for task in tasks]
     holding = Holding(layout, strict=verify)
-    target = target_folder(cache, layout, contents, holding, tasks)
-    mended = [*mended_cache(target, tasks, progress, whole=verify), *holding.newly_changed(target)]
-    records = read_index(target)
+    target, records = target_folder(cache, layout, contents, holding, tasks)
+    mended = mended_cache(target, records, tasks, progress, whole=verify)
+    records = read_index(target) if mended else records
+    mended += holding.newly_changed(target, records)
     if retry_faults or not all(holding.holds(target, records.get(task.series_id), task) for task in tasks):
         records = _built(tasks, target, holding, jobs, progress, most_gb, retry_faults)
     wanted = {task.series_id for task in tasks}
