@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.data.cohort import Cohort
+from bench.data.points import misplaced
 from bench.imaging.study import Study
 from bench.targets import POINT_COLUMNS, POINT_TARGET_INDEX, TARGETS
 
@@ -108,18 +109,3 @@ def _place(study: Study, target: int, series_id: int, instance: int, x: float, y
     height, width = series.shapes[index]
     reason = misplaced(target, series_id, series.description, (int(height), int(width)), (x, y))
     return index if reason is None else reason
-
-
-def misplaced(
-    target: int, series_id: int, description: str, shape: tuple[int, int], pixel: tuple[float, float]
-) -> str | None:
-    """Why a point cannot be right on its slice, which has ``shape`` (rows, columns): the kind of series, or its place.
-
-    None if it can.
-    """
-    if description != TARGETS[target].point_series:
-        return f"series {series_id} is {description}, not {TARGETS[target].point_series}"
-    (height, width), (x, y) = shape, pixel
-    if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
-        return f"({x:.1f}, {y:.1f}) lies outside the {width} x {height} image"
-    return None

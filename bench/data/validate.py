@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.data.folder import check_folder
-from bench.data.load import place_points
+from bench.data.points import place_points
 from bench.data.tables import LABELS, SERIES, Tables, read_series, read_tables, table_path
 from bench.errors import BenchError, DataError
 from bench.imaging.build import empty_record, inspect_series
