@@ -12,6 +12,7 @@ import click
 
 import bench
 from bench.errors import BenchError, UsageError, unknown
+from bench.files.memory import address_space_limit, check_address_space
 
 
 class LazyGroup(click.Group):
@@ -59,6 +60,7 @@ VERBS = {
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
     """Compare approaches to grading lumbar spine MRI on the same folds, with one metric and their costs."""
+    check_address_space()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -84,6 +86,13 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except (MemoryError, ImportError) as error:  # a library that finds no room fails at import
+        if debug or (isinstance(error, ImportError) and address_space_limit() is None):
+            raise
+        print(
+            "error: there is not enough memory. Allow more (`ulimit -v unlimited`), or fewer --jobs.", file=sys.stderr
+        )
+        sys.exit(BenchError.exit_code)
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

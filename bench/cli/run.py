@@ -153,6 +153,11 @@ def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
         console.print(f"  and {len(opened.exclusions) - 10} more; bench data check {opened.folder} lists them")
     for what in prepared.changed:
         console.print(f"  written anew: {what}", highlight=False, markup=False, soft_wrap=True)
+    for fault in opened.mended[:10]:
+        text = f"  {fault.path}: {fault.what}; {fault.effect}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    if len(opened.mended) > 10:
+        console.print(f"  and {len(opened.mended) - 10} more")
     if opened.faults:
         console.print(f"  {len(opened.faults)} faults in the files; bench data check {opened.folder} lists them")
 

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.errors import UsageError
+from bench.errors import DataError, UsageError
+from bench.files.csv_cells import check_cells
 from bench.targets import CONDITIONS, TARGETS
 
 FOLD_SEED = 0
@@ -60,7 +61,10 @@ def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int]
             numbers have a gap.
     """
     try:
+        check_cells(path)
         table = pd.read_csv(path)
+    except DataError as error:
+        raise UsageError(f"--folds {error}") from error
     except FileNotFoundError as error:
         raise UsageError(f"--folds {path}: no such file. Give a number, or a CSV with study_id,fold.") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
-from bench.imaging.build import IMAGE_SUFFIXES
+from bench.imaging.build import IMAGE_SUFFIXES, named_as_image
 from bench.imaging.dicom.header import Header, read_header
-from bench.imaging.faults import Fault, NotDicom, UnreadableImage
+from bench.imaging.faults import Fault, NoImage, NotDicom, UnreadableImage
 from bench.imaging.kinds import kind_of
-from bench.imaging.layout import SeriesFiles
+from bench.imaging.layout import SeriesFiles, is_directory_file
 from bench.imaging.workers import Failure, run_isolated
 
 if TYPE_CHECKING:
@@ -68,8 +68,10 @@ def read_headers(root: str, paths: tuple[str, ...]) -> tuple[dict[str, Header], 
     for path in paths:
         try:
             headers[path] = read_header(Path(root) / path)
+        except NoImage:
+            continue
         except UnreadableImage as error:
-            stray = isinstance(error, NotDicom) and Path(path).suffix.lower() not in IMAGE_SUFFIXES[:-1]
+            stray = isinstance(error, NotDicom) and not named_as_image(path, error, IMAGE_SUFFIXES[:-1])
             effect = "it is ignored" if stray else "this slice is left out"
             faults.append(Fault(path, str(error), effect, usable=stray))
     return headers, faults
@@ -91,7 +93,7 @@ def _files(root: Path, faults: list[Fault]) -> Iterator[str]:
         seen.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and name != "DICOMDIR":
+            if not name.startswith(".") and not is_directory_file(name):
                 yield os.path.relpath(os.path.join(folder, name), root)
 
 

@@ -39,7 +39,11 @@ BOOKKEEPING = frozenset(
     {
         "bench.files.atomic",  # how files are written, not what is in them
         "bench.files.checksums",
+        "bench.files.csv_cells",  # refuses tables, and changes none
+        "bench.files.memory",
         "bench.files.processes",
+        "bench.imaging.contents",  # whether images changed, which the data hash says
+        "bench.imaging.sealed",
         "bench.jobs.clock",  # what it cost
         "bench.jobs.config",  # makes the configuration, which is a part of its own
         "bench.jobs.fingerprint",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import DataError
-from bench.imaging.workers import Failure, run_isolated
+from bench.imaging.workers import Failure, memory_per_worker, run_isolated
 
 
 def work(what: str, folder: str) -> str:
@@ -47,9 +47,18 @@ def test_every_task_comes_back_and_failures_are_tried_twice(tmp_path, jobs):
     assert found[1] == Failure("its process was killed (SIGABRT)")
     assert found[3] == Failure("RuntimeError: no such luck")
     assert isinstance(found[6], DataError)
-    assert "MemoryError" in found[7].what
+    assert found[7].what.startswith("needs more memory than a worker may use (")
     assert (tmp_path / "crash.log").stat().st_size == 2
     assert (tmp_path / "a.log").stat().st_size == 1
+
+
+@pytest.mark.parametrize(
+    ("machine_gb", "jobs", "limit_gb"), [(64, 2, 8), (16, 4, 3), (16, 1, 8), (4, 8, 1), (None, 4, 8)]
+)
+def test_workers_share_the_memory_of_the_machine(monkeypatch, machine_gb, jobs, limit_gb):
+    machine = None if machine_gb is None else machine_gb << 30
+    monkeypatch.setattr("bench.imaging.workers.memory_bytes", lambda: machine)
+    assert memory_per_worker(jobs) == limit_gb << 30
 
 
 def test_hung_task_ends_at_its_limit(tmp_path):
