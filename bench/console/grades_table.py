@@ -1,0 +1,79 @@
+"""Predicted grades on screen: a grid per study where there are few, else one line per study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from bench.jobs.prediction.results import PredictedStudy, Summary
+from bench.targets import LEVELS, SEVERITIES, TARGETS
+
+GRIDS, LINES, LISTED = 3, 40, 5
+_STYLES = ("green", "yellow", "bold red")
+_LETTERS = ("n", "M", "S")
+_HEADS = ("spinal canal", "foramen left", "foramen right", "recess left", "recess right")
+
+
+def show_grades(console: Console, summary: Summary) -> None:
+    """Print the most probable grades of a prediction, and what a reader must know of it."""
+    studies = summary.studies
+    if len(studies) <= GRIDS:
+        for study in studies:
+            console.print(_grid(study))
+    else:
+        console.print(_lines(studies[:LINES]))
+    if len(studies) > LINES:
+        console.print(f"and {len(studies) - LINES:,} more studies: all are in the submission")
+    for line in _remarks(summary):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _grid(study: PredictedStudy) -> Table:
+    name = "" if study.name in ("", str(study.study_id)) else f"  {study.name}"
+    table = Table("", *(level.upper().replace("_", "/") for level in LEVELS), title_justify="left")
+    table.title = f"study {study.study_id}{escape(name)}" + ("" if study.series else "  (no images: class prior)")
+    for start in range(0, len(TARGETS), len(LEVELS)):
+        cells = [
+            Text(f"{SEVERITIES[study.grades[at]].split('/')[0]} {study.probabilities[at]:.2f}", _STYLES[study.grades[at]])
+            for at in range(start, start + len(LEVELS))
+        ]
+        table.add_row(TARGETS[start].condition_words, *cells)
+    return table
+
+
+def _lines(studies: Sequence[PredictedStudy]) -> Table:
+    table = Table("study", *_HEADS, "notes", caption="L1/L2 to L5/S1: n normal or mild, M moderate, S severe")
+    table.caption_justify = "left"
+    for study in studies:
+        cells = [
+            Text(" ").join(Text(_LETTERS[grade], _STYLES[grade]) for grade in study.grades[start : start + len(LEVELS)])
+            for start in range(0, len(TARGETS), len(LEVELS))
+        ]
+        table.add_row(str(study.study_id), *cells, str(study.notes) if study.series else f"{study.notes}, no images")
+    return table
+
+
+def _remarks(summary: Summary) -> list[str]:
+    count = len(summary.studies)
+    models = "1 model" if summary.members == 1 else f"the mean of {summary.members} models"
+    each = max(summary.seconds - summary.reading_seconds, 0.0) / max(count, 1)
+    lines = [
+        f"{count:,} {'study' if count == 1 else 'studies'} ({summary.layout}), graded by {models} in "
+        f"{summary.seconds:.1f} s: {summary.reading_seconds:.1f} s of reading, then {each:.2f} s per study",
+        "Grades shown are the most probable ones, the metric's class weights 1, 2, 4 divided out. Not for diagnosis.",
+    ]
+    blank = [study.study_id for study in summary.studies if not study.series]
+    known = [study.study_id for study in summary.studies if study.trained_on]
+    for studies, what in ((blank, "without readable images, graded by the class prior"), (known, "known from training")):
+        if studies:
+            named = ", ".join(map(str, studies[:LISTED])) + (" and more" if len(studies) > LISTED else "")
+            lines.append(f"{len(studies):,} {what}: {named}")
+    if summary.left_out:
+        lines.append(f"{summary.left_out:,} studies of the folder are left out: the sample does not ask for them")
+    if summary.ignored:
+        lines.append(f"{len(summary.ignored):,} files are no MR images and are ignored, e.g. {summary.ignored[0]}")
+    return lines
