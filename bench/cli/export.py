@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bench.cli import options
-from bench.cli.options import DEFAULT_STORE, Listed, PathType, flat
+from bench.cli.options import Listed, flat
 
 integers = Listed(int, "whole numbers")
 
@@ -15,7 +15,7 @@ integers = Listed(int, "whole numbers")
 @click.command(short_help="Export a trained approach for use elsewhere.")
 @click.argument("run")
 @options.output("The folder to write; it must not exist yet.")
-@click.option("--runs", type=PathType, default=DEFAULT_STORE, show_default=True, help="The store that RUN is a name in.")
+@options.runs
 @click.option("--fold", "folds", type=integers, multiple=True, help="Only models of these folds.  [default: all]")
 @click.option("--seed", "seeds", type=integers, multiple=True, help="Only models of these seeds.  [default: all]")
 def command(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli import options as shared
-from bench.cli.options import DEFAULT_STORE, Listed, PathType, default_cache, flat, plugin_paths
+from bench.cli.options import Listed, PathType, default_cache, flat, plugin_paths
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ integers = Listed(int, "whole numbers")
     "--data", type=PathType, required=True, help="Folder of new studies: the competition's layout, or any MR files."
 )
 @shared.output("The submission to write; other tables go beside it.", default=str(DEFAULT_OUT))
-@click.option("--runs", type=PathType, default=DEFAULT_STORE, show_default=True, help="The store that RUN is a name in.")
-@click.option("--fold", "folds", type=integers, multiple=True, help="Only models of these folds.  [default: all, averaged]")
-@click.option("--seed", "seeds", type=integers, multiple=True, help="Only models of these seeds.  [default: all, averaged]")
+@shared.runs
+@click.option("--fold", "folds", type=integers, multiple=True, help="Only these folds.  [default: all, averaged]")
+@click.option("--seed", "seeds", type=integers, multiple=True, help="Only these seeds.  [default: all, averaged]")
 @click.option("--sample", type=PathType, help="A submission whose rows and row order are kept: sample_submission.csv.")
 @click.option(
     "--overlay", type=PathType, help="Draw each study: a folder for PNG files, or a page whose name ends in .html."

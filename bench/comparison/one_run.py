@@ -30,7 +30,9 @@ def jobs_of_run(run: str, store: Path, *, folds: Sequence[int] = (), seeds: Sequ
     else:
         every = stored_jobs(store) if store.is_dir() else []
         if not every:
-            raise UsageError(f"{run}: no such folder, and no runs in {store}. Name a run's folder, or its store by --runs.")
+            raise UsageError(
+                f"{run}: no such folder, and no runs in {store}. Name a run's folder, or its store with --runs."
+            )
         jobs, where = [job for job in every if run in names_of(job)], f"{run!r} in {store}"
         if not jobs:
             raise unknown("run", run, sorted({name for job in every for name in names_of(job)[:2]}))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from bench.jobs.prediction.results import PredictedStudy, Summary
-from bench.targets import LEVELS, SEVERITIES, TARGETS
+from bench.targets import LEVELS, TARGETS
 
 GRIDS, LINES, LISTED = 3, 40, 5
 _STYLES = ("green", "yellow", "bold red")
 _LETTERS = ("n", "M", "S")
+_WORDS = ("normal", "moderate", "severe")
 _HEADS = ("spinal canal", "foramen left", "foramen right", "recess left", "recess right")
 
 
@@ -34,26 +36,33 @@ def show_grades(console: Console, summary: Summary) -> None:
 
 def _grid(study: PredictedStudy) -> Table:
     name = "" if study.name in ("", str(study.study_id)) else f"  {study.name}"
-    table = Table("", *(level.upper().replace("_", "/") for level in LEVELS), title_justify="left")
-    table.title = f"study {study.study_id}{escape(name)}" + ("" if study.series else "  (no images: class prior)")
-    for start in range(0, len(TARGETS), len(LEVELS)):
-        cells = [
-            Text(f"{SEVERITIES[study.grades[at]].split('/')[0]} {study.probabilities[at]:.2f}", _STYLES[study.grades[at]])
-            for at in range(start, start + len(LEVELS))
-        ]
-        table.add_row(TARGETS[start].condition_words, *cells)
+    title = f"study {study.study_id}{escape(name)}" + ("" if study.series else "  (no images: class prior)")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for head in ("", *(level.upper().replace("_", "/") for level in LEVELS)):
+        table.add_column(head, no_wrap=True)
+    for head, start in zip(_HEADS, range(0, len(TARGETS), len(LEVELS)), strict=True):
+        table.add_row(head, *(_cell(study, at) for at in range(start, start + len(LEVELS))))
     return table
 
 
+def _cell(study: PredictedStudy, target: int) -> Text:
+    grade = study.grades[target]
+    return Text(f"{_WORDS[grade]} {study.probabilities[target]:.2f}".replace(" 0.", " ."), _STYLES[grade])
+
+
 def _lines(studies: Sequence[PredictedStudy]) -> Table:
-    table = Table("study", *_HEADS, "notes", caption="L1/L2 to L5/S1: n normal or mild, M moderate, S severe")
-    table.caption_justify = "left"
+    table = Table(caption="L1/L2 to L5/S1: n normal or mild, M moderate, S severe", caption_justify="left")
+    table.add_column("study", no_wrap=True)
+    for head in _HEADS:
+        table.add_column(head)
+    table.add_column("remark")
     for study in studies:
         cells = [
-            Text(" ").join(Text(_LETTERS[grade], _STYLES[grade]) for grade in study.grades[start : start + len(LEVELS)])
+            Text.assemble(*((_LETTERS[grade], _STYLES[grade]) for grade in study.grades[start : start + len(LEVELS)]))
             for start in range(0, len(TARGETS), len(LEVELS))
         ]
-        table.add_row(str(study.study_id), *cells, str(study.notes) if study.series else f"{study.notes}, no images")
+        remark = "no images" if not study.series else "trained on" if study.trained_on else ""
+        table.add_row(str(study.study_id), *cells, remark)
     return table
 
 
@@ -68,10 +77,13 @@ def _remarks(summary: Summary) -> list[str]:
     ]
     blank = [study.study_id for study in summary.studies if not study.series]
     known = [study.study_id for study in summary.studies if study.trained_on]
-    for studies, what in ((blank, "without readable images, graded by the class prior"), (known, "known from training")):
-        if studies:
-            named = ", ".join(map(str, studies[:LISTED])) + (" and more" if len(studies) > LISTED else "")
-            lines.append(f"{len(studies):,} {what}: {named}")
+    for which, what in (
+        (blank, "without readable images, graded by the class prior"),
+        (known, "that models were trained on, by their numbers"),
+    ):
+        if which:
+            named = ", ".join(map(str, which[:LISTED])) + (" and more" if len(which) > LISTED else "")
+            lines.append(f"{len(which):,} {what}: {named}")
     if summary.left_out:
         lines.append(f"{summary.left_out:,} studies of the folder are left out: the sample does not ask for them")
     if summary.ignored:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Folders of images of the competition, each with its table of series. Where both are there, the unlabelled one counts.
 LAYOUTS = {"test_images": "test_series_descriptions.csv", "train_images": "train_series_descriptions.csv"}
 
+_EMPTY = "{} holds no folder of a study. Expected: {}/<study>/<series>/<instance>.dcm."
+
 
 @dataclass(frozen=True, slots=True)
 class NewStudy:
@@ -92,7 +94,8 @@ def _by_table(images: Path, path: Path) -> Found:
     """Studies and series by the names of their folders, kinds by the table."""
     table = read_series(path)
     kinds = dict(zip(table["series_id"].tolist(), table["series_description"].tolist(), strict=True))
-    studies, faults = [], []
+    studies: list[_Collected] = []
+    faults: list[Fault] = []
     for study_id, study in _numbered(images, faults):
         collected = _Collected(study_id, study.name)
         for series_id, series in _numbered(study, faults):
@@ -105,7 +108,7 @@ def _by_table(images: Path, path: Path) -> Found:
                 collected.series.append(SeriesFiles(study_id, series_id, kinds[series_id], str(images), files))
         studies.append(collected)
     if not studies:
-        raise DataError(f"{images} holds no folder of a study. Expected: {images.name}/<study>/<series>/<instance>.dcm.")
+        raise DataError(_EMPTY.format(images, images.name))
     return Found(_sorted(studies), f"the competition's layout, kinds of series by {path.name}", tuple(faults))
 
 
@@ -122,7 +125,7 @@ def _by_folders(images: Path, jobs: int, progress: Progress) -> Found:
             studies[folder].add(one, number)
     strays = [_assigned(fault, studies) for fault in more]
     if not studies:
-        raise DataError(f"{images} holds no folder of a study. Expected: {images.name}/<study>/<series>/<instance>.dcm.")
+        raise DataError(_EMPTY.format(images, images.name))
     faults += [fault for fault in strays if fault is not None]
     return Found(_sorted(studies.values()), "the competition's folders, kinds of series by their files", tuple(faults))
 
@@ -212,5 +215,3 @@ def _files(folder: Path) -> list[Path]:
 
 def _is_number(name: str) -> bool:
     return name.isascii() and name.isdigit() and len(name) <= 18
-
-

@@ -63,9 +63,7 @@ def read_studies(studies: Sequence[NewStudy], folder: Path, *, jobs: int, progre
     for record in ordered:
         notes[record["study_id"]] += _notes_of(record)
     found = studies_of(ordered)
-    return ReadStudies(
-        tuple(replace(study, notes=notes[study.study_id]) for study in found), Volumes(folder), notes
-    )
+    return ReadStudies(tuple(replace(study, notes=notes[study.study_id]) for study in found), Volumes(folder), notes)
 
 
 def _notes_of(record: Record) -> tuple[str, ...]:

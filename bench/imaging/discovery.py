@@ -119,7 +119,7 @@ def _files(root: Path, faults: list[Fault]) -> Iterator[str]:
 
 
 def _grouped(root: Path, headers: dict[str, FileHeader]) -> Iterator[FoundSeries]:
-    """Series by StudyInstanceUID and PatientID: an anonymiser may have given all patients one and the same of either."""
+    """Series by StudyInstanceUID and PatientID: an anonymiser may have given all patients the same of either."""
     groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for path, one in headers.items():
         parent, header = str(Path(path).parent), one.header

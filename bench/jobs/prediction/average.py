@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,16 +44,16 @@ def _central_points(tables: Sequence[pd.DataFrame], studies: Sequence[Study]) ->
     by_id = {study.study_id: study for study in studies}
     whole = pd.concat([table[list(POINT_COLUMNS)] for table in tables], ignore_index=True)
     chosen = []
-    for (study_id, _, _), rows in whole.groupby(_TARGET, sort=False):
-        world = np.array([_world(by_id[int(study_id)], row) for row in rows.to_dict("records")])
+    for _, rows in whole.groupby(_TARGET, sort=False):
+        world = np.array([_world(by_id, row) for row in rows.to_dict("records")])
         distances = np.linalg.norm(world[:, None] - world[None], axis=-1).sum(axis=1)
         chosen.append(rows.index[int(np.argmin(distances))])
     return whole.loc[chosen].reset_index(drop=True)
 
 
-def _world(study: Study, row: dict) -> NDArray[np.float64]:
+def _world(studies: Mapping[int, Study], row: Mapping[Hashable, Any]) -> NDArray[np.float64]:
     """(3,) where a point lies in the patient, in mm."""
-    series = study.get(int(row["series_id"]))
+    series = studies[int(row["study_id"])].get(int(row["series_id"]))
     plane = series.plane(series.index_of(int(row["instance_number"])))
     return np.asarray(plane.to_world([row["x"], row["y"]]), dtype=np.float64)
 

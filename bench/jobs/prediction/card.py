@@ -15,31 +15,36 @@ def card(record: ModelRecord) -> str:
     """The card as Markdown."""
     job = record.members[0].job
     caveat = f"\n\n**{record.caveat[0].upper()}{record.caveat[1:]}.**" if record.caveat else ""
-    return "\n\n".join(
-        [
-            f"# {job.approach}-{job.preset}, trained on {job.dataset}",
-            f"Grades 25 targets of a lumbar spine MRI study as Normal/Mild, Moderate or Severe. {_members(record)}"
-            f"{caveat}\n\nResearch software. It is not a medical device and not for diagnosis.",
-            "## Use",
-            f"```\n{_command(record)}\n```",
-            "Probabilities carry the metric's class weights 1, 2, 4: divide them out before you read them as "
-            "probabilities of a grade. Studies that a model was trained on are named in the notes; for these its "
-            "grades are no independent prediction.",
-            "## Training",
-            _table(_training(record)),
-            "## Score",
-            "The competition's weighted log loss on each model's held-out studies; lower is better. The mean of the "
-            "models has not been scored: every study of that data set is known to some of them.",
-            _table(_scores(record), head=("model", "seed", "held-out fold", "trained on", "held-out studies", "score")),
-            "## Versions",
-            _table([*record.versions.items(), *record.hardware.items()]),
-            "## Fingerprint",
-            "Parts of the source that decide a prediction. `bench predict` refuses the model where they differ.",
-            _table([("all", fingerprint_digest(record)), *((k, f"`{v}`") for k, v in _parts(record).items())]),
-            "## Configuration",
-            f"```json\n{json.dumps(json.loads(job.config), indent=1, sort_keys=True)}\n```",
-        ]
-    ) + "\n"
+    return (
+        "\n\n".join(
+            [
+                f"# {job.approach}-{job.preset}, trained on {job.dataset}",
+                f"Grades 25 targets of a lumbar spine MRI study as Normal/Mild, Moderate or Severe. {_members(record)}"
+                f"{caveat}\n\nResearch software. It is not a medical device and not for diagnosis.",
+                "## Use",
+                f"```\n{_command(record)}\n```",
+                "Probabilities carry the metric's class weights 1, 2, 4: divide them out before you read them as "
+                "probabilities of a grade. Studies that a model was trained on are named in the notes; for these its "
+                "grades are no independent prediction.",
+                "## Training",
+                _table(_training(record)),
+                "## Score",
+                "The competition's weighted log loss on each model's held-out studies; lower is better. The mean of "
+                "the models has no score: every study of that data set is known to some of them.",
+                _table(
+                    _scores(record), head=("model", "seed", "held-out fold", "trained on", "held-out studies", "score")
+                ),
+                "## Versions",
+                _table([*record.versions.items(), *record.hardware.items()]),
+                "## Fingerprint",
+                "Parts of the source that decide a prediction. `bench predict` refuses the model where they differ.",
+                _table([("all", fingerprint_digest(record)), *((k, f"`{v}`") for k, v in _parts(record).items())]),
+                "## Configuration",
+                f"```json\n{json.dumps(json.loads(job.config), indent=1, sort_keys=True)}\n```",
+            ]
+        )
+        + "\n"
+    )
 
 
 def fingerprint_digest(record: ModelRecord) -> str:

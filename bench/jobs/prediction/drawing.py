@@ -18,7 +18,7 @@ from bench.files.atomic import written_whole
 from bench.imaging.study import Study
 from bench.imaging.volumes import Volumes
 from bench.jobs.prediction.order import PredictionOrder
-from bench.jobs.prediction.results import DRAWINGS, PAGE
+from bench.jobs.prediction.results import DRAWINGS, PAGE, likely_grades
 from bench.targets import LEVELS, POINT_COLUMNS, SEVERITIES, TARGETS
 
 JPEG_QUALITY = 85
@@ -45,23 +45,18 @@ class Drawing:
         self.drawn: list[_Drawn] = []
         self.folder = order.work / DRAWINGS
 
-    def draw(
-        self,
-        study: Study,
-        volumes: Volumes,
-        grades: NDArray[np.int8],
-        likely: NDArray[np.float64],
-        predictions: Predictions | None,
-    ) -> None:
-        """Draw one study with its grades (25,), their probabilities (25,), and the located points, if there are any."""
+    def draw(self, study: Study, volumes: Volumes, predictions: Predictions) -> None:
+        """Draw one study with its most probable grades and, if there are any, the located points."""
         if self.order.overlay == "none":
             return
         from bench.data.contact_sheet import draw_sheet  # matplotlib, only where something is drawn
 
         self.folder.mkdir(exist_ok=True)
         points = pd.DataFrame(columns=list(POINT_COLUMNS))
-        if predictions is not None and predictions.points is not None:
+        if predictions.points is not None:
             points = predictions.points[predictions.points["study_id"] == study.study_id]
+        own = predictions.probabilities[int(np.flatnonzero(predictions.study_ids == study.study_id)[0])]
+        grades, likely = likely_grades(own)
         path = self.folder / f"study-{study.study_id}.png"
         draw_sheet(path, study, volumes, grades, points)
         if self.order.overlay == "html":

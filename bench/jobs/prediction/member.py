@@ -66,9 +66,11 @@ def members_of(jobs: Sequence[StoredJob]) -> tuple[Member, ...]:
     ordered = sorted(jobs, key=lambda job: (job.seed, job.fold))
     for job in ordered:
         if job.status != "done":
-            raise UsageError(f"{job.label} is {job.status}: {job.folder}. Run the same `bench run` again, or leave it out.")
+            raise UsageError(
+                f"{job.label} is {job.status}: {job.folder}. Run the same `bench run` again, or leave it out."
+            )
         if job.result.imported is not None:
-            raise UsageError(f"{job.label}: its predictions were imported, so there is no trained model to predict with.")
+            raise UsageError(f"{job.label}: its predictions were imported, so there is no model to predict with.")
         wrong = check_manifest(job.files.checkpoint)
         if wrong:
             raise BenchError(

@@ -144,7 +144,8 @@ def _placed(member: Member, record: ModelRecord, folder: Path) -> Member:
     """The member with absolute paths: of its checkpoint, and of files that its configuration names."""
     job = member.job
     if record.files:
-        config = _replaced(json.loads(job.config), {old: str((folder / new).resolve()) for old, new in record.files.items()})
+        here = {old: str((folder / new).resolve()) for old, new in record.files.items()}
+        config = _replaced(json.loads(job.config), here)
         values = {name: getattr(job, name) for name in Job.__dataclass_fields__}
         job = Job(**{**values, "config": canonical(config)})
     return member.model_copy(update={"job": job, "checkpoint": str((folder / member.checkpoint).resolve())})

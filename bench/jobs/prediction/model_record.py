@@ -25,11 +25,11 @@ class ModelRecord(Document):
     cure: ClassVar[str] = "Export the model again with `bench export`."
     suite_version: str
     members: tuple[Member, ...]
-    caveat: str | None = None
-    studies: int = 0
-    parameters: int | None = None
-    versions: dict[str, str] = {}
-    hardware: dict[str, str] = {}
-    precision: str | None = None
-    files: dict[str, str] = {}
-    plugin: str | None = None
+    caveat: str | None
+    studies: int
+    parameters: int | None
+    versions: dict[str, str]
+    hardware: dict[str, str]
+    precision: str | None
+    files: dict[str, str]
+    plugin: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -67,9 +68,10 @@ class Models:
         return said
 
     def _predict(self, member: Member, read: ReadStudies, folder: Path) -> tuple[Predictions, Notes]:
-        cohort, notes = Cohort(read.studies), []
+        cohort = Cohort(read.studies)
+        notes: Notes = []
 
-        def emit(kind: str, **details) -> None:
+        def emit(kind: str, **details: Any) -> None:
             if kind == "note":
                 notes.append((details["study_id"], details["text"]))
 

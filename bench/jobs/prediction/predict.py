@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from bench.approach import Predictions
 from bench.data.new_studies import Found, NewStudy, find_studies
 from bench.data.new_volumes import ReadStudies, read_studies
+from bench.dataset import Progress
 from bench.errors import UsageError
 from bench.files.atomic import write_text
-from bench.imaging.study import Study
 from bench.jobs.context import Emit
 from bench.jobs.hardware import choose_precision
 from bench.jobs.prediction.average import averaged
@@ -73,11 +73,11 @@ def asked_for(found: Found, rows: RowOrder | None, data: Path) -> tuple[list[New
     known = {study.study_id: study for study in found.studies}
     if not known.keys() & set(rows.studies):
         raise UsageError(
-            f"--sample: it asks for {len(rows.studies)} studies such as {rows.studies[0]}; {data} has none of them, but "
+            f"--sample asks for {len(rows.studies)} studies such as {rows.studies[0]}; {data} has none of them, but "
             f"{len(known)} such as {found.studies[0].study_id}. Leave --sample out, or name the folder that it is for."
         )
-    absent = [NewStudy(number, "", notes=(f"no images in {data.name}",)) for number in rows.studies if number not in known]
-    wanted = [known[number] for number in rows.studies if number in known] + absent
+    nothing = (f"no images in {data.name}",)
+    wanted = [known.get(number, NewStudy(number, "", notes=nothing)) for number in rows.studies]
     return sorted(wanted, key=lambda study: study.study_id), len(known.keys() - set(rows.studies))
 
 
@@ -106,29 +106,28 @@ class _Work:
         started = time.monotonic()
         read = read_studies(batch, folder / "volumes", jobs=self.order.threads, progress=_progress(self.emit))
         self.reading_s += time.monotonic() - started
-        known = {study.study_id: study for study in read.studies}
-        if read.studies:
-            members = self.models.predict(read, folder)
-            whole = averaged([predictions for predictions, _ in members], read.studies)
-            self._keep_tables(whole, read.studies)
-            by_approach = dict.fromkeys((study, text) for _, notes in members for study, text in notes)
-        else:
-            whole, by_approach = None, {}
-        for number, study in enumerate(batch):
-            own = None if study.study_id not in known else _of(whole, study.study_id)
-            self._add(study, own, read, [text for who, text in by_approach if who == study.study_id])
-            if own is not None:
-                self.drawing.draw(known[study.study_id], read.volumes, *likely_grades(own), whole)
-            done = len(self.collected.studies)
-            if number == len(batch) - 1:
-                _progress(self.emit)("predicting studies", done, self.total)
+        said: dict[int, list[str]] = {}
+        whole = self._predicted(read, folder, said) if read.studies else None
+        for study in batch:
+            own = None if whole is None else _of(whole, study.study_id)
+            self._add(study, own, read, said.get(study.study_id, ()))
+        if whole is not None:
+            for each in read.studies:
+                self.drawing.draw(each, read.volumes, whole)
+        _progress(self.emit)("predicting studies", len(self.collected.studies), self.total)
         shutil.rmtree(folder)
 
-    def _keep_tables(self, whole: Predictions, studies: Sequence[Study]) -> None:
+    def _predicted(self, read: ReadStudies, folder: Path, said: dict[int, list[str]]) -> Predictions:
+        """What the members say of some studies together; their notes go into ``said``."""
+        members = self.models.predict(read, folder)
+        whole = averaged([predictions for predictions, _ in members], read.studies)
+        for study_id, text in dict.fromkeys(note for _, notes in members for note in notes):
+            said.setdefault(study_id, []).append(text)
         if whole.points is not None:
             self.collected.points.append(whole.points)
         if whole.evidence is not None:
             self.collected.evidence.append(whole.evidence)
+        return whole
 
     def _add(self, study: NewStudy, own: NDArray[np.float64] | None, read: ReadStudies, said: Sequence[str]) -> None:
         """Keep the probabilities (25, 3) and notes of one study; without images it gets the class prior."""
@@ -158,15 +157,14 @@ class _Work:
         )
 
 
-def _of(whole: Predictions, study_id: int) -> NDArray[np.float64]:
-    """(25, 3) of one study."""
-    return whole.probabilities[int(np.flatnonzero(whole.study_ids == study_id)[0])]
+def _of(whole: Predictions, study_id: int) -> NDArray[np.float64] | None:
+    """(25, 3) of one study; None if it is not among them."""
+    found = np.flatnonzero(whole.study_ids == study_id)
+    return whole.probabilities[int(found[0])] if len(found) else None
 
 
-def _progress(emit: Emit):
+def _progress(emit: Emit) -> Progress:
     def tell(what: str, done: int, total: int) -> None:
         emit("progress", stage=what, epoch=1, epochs=1, step=done, steps=total, losses={})
 
     return tell
-
-
