@@ -26,13 +26,17 @@ def command(
     RUN is a folder of a store, or a name such as mil or mil-quick in --runs. The folder has a README.md that says what
     was trained on what, and checksums. It holds neither images nor labels.
     """
-    from bench.comparison.one_run import jobs_of_run
     from bench.jobs.prediction.model_folder import CARD, export_model
+    from bench.jobs.prediction.select import jobs_of_run
 
-    jobs = jobs_of_run(run, runs, folds=flat(folds), seeds=flat(seeds))
+    jobs = jobs_of_run(run, runs, folds=flat(folds), seeds=flat(seeds), say=_say)
     record = export_model(jobs, out)
     megabytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
     models = "1 trained model" if len(record.members) == 1 else f"{len(record.members)} trained models"
     click.echo(f"exported: {out} ({models}, {megabytes:.1f} MB)\ncard: {out / CARD}")
     plugin = f" --plugin {out / record.plugin}" if record.plugin else ""
     click.echo(f"next: bench predict --model {out} --data FOLDER -o submission.csv{plugin}")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -85,9 +85,9 @@ def command(**options: Any) -> int:
 
 def _members(options: dict[str, Any]) -> tuple[tuple[Member, ...], tuple[str, ...], list[str]]:
     """What predicts, the plug-ins that it needs, and how their source differs from that of the training."""
-    from bench.comparison.one_run import jobs_of_run
     from bench.jobs.prediction.member import check_source, members_of, selected
     from bench.jobs.prediction.model_folder import read_model
+    from bench.jobs.prediction.select import jobs_of_run
 
     run, model = options["run"], options["model"]
     if (run is None) == (model is None):
@@ -98,11 +98,15 @@ def _members(options: dict[str, Any]) -> tuple[tuple[Member, ...], tuple[str, ..
         members = selected(read_model(model).members, model, folds, seeds)
         paths = named
     else:
-        jobs = jobs_of_run(run, options["runs"], folds=folds, seeds=seeds)
+        jobs = jobs_of_run(run, options["runs"], folds=folds, seeds=seeds, say=_say)
         members = members_of(jobs)
         paths = tuple(dict.fromkeys([*named, *(Path(path) for path in jobs[0].plugins if Path(path).exists())]))
     changed = check_source(members, paths, refuse=not options["changed_source"])
     return members, tuple(map(str, paths)), changed
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _order(
@@ -119,7 +123,7 @@ def _order(
         sample=options["sample"],
         overlay=drawn,
         work=work,
-        log=work / "log.txt" if _to_screen(out) else out.with_name(f"{out.stem}.log").resolve(),
+        log=work / "worker.log" if _to_screen(out) else out.with_name(f"{out.stem}.log").resolve(),
         plugins=plugins,
         device=choose_device(options["device"]),
         precision=options["precision"],

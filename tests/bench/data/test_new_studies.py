@@ -105,7 +105,7 @@ def test_a_folder_without_any_mr_says_what_is_there(write: Callable, tmp_path: P
     (tmp_path / "texts" / "a.txt").write_text("a")
     with pytest.raises(DataError, match=r"holds no MR image \(1 files cannot be used; a.txt is not a DICOM file"):
         find(tmp_path / "texts")
-    with pytest.raises(DataError, match="series are of other kinds .*no MR: modality CT"):
+    with pytest.raises(DataError, match=r"series are of other kinds .*no MR: modality CT"):
         find(write("ct", AXIAL_T2, "1.2.3", Modality="CT"))
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.comparison.one_pair import names_of
 from bench.errors import UsageError, unknown
-from bench.jobs.store import StoredJob, stored_jobs
+from bench.jobs.store import StoredJob, names_of, stored_jobs
 
 
-def jobs_of_run(run: str, store: Path, *, folds: Sequence[int] = (), seeds: Sequence[int] = ()) -> list[StoredJob]:
+def jobs_of_run(
+    run: str,
+    store: Path,
+    *,
+    folds: Sequence[int] = (),
+    seeds: Sequence[int] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> list[StoredJob]:
     """The finished jobs of one approach in one configuration, on one data set, split and train fraction.
 
     Args:
@@ -18,6 +24,7 @@ def jobs_of_run(run: str, store: Path, *, folds: Sequence[int] = (), seeds: Sequ
             ``mil-quick@0.5``.
         store: where a name is looked for.
         folds, seeds: which of its folds and seeds; all if none is named.
+        say: told which jobs are left out because they are not finished.
 
     Raises:
         UsageError: there is no such run, it means several, or a fold or seed of it is not finished.
@@ -39,16 +46,19 @@ def jobs_of_run(run: str, store: Path, *, folds: Sequence[int] = (), seeds: Sequ
     if not jobs:
         raise UsageError(f"{where} holds no job. Name a folder of a store, such as one that `bench list runs` shows.")
     _require_one(jobs, where)
+    for job in jobs:
+        if (state := job.status) != "done" and (not folds or job.fold in folds) and (not seeds or job.seed in seeds):
+            say(f"left out: {job.label} is {state}")
     return _finished(jobs, where, folds, seeds)
 
 
 def _require_one(jobs: Sequence[StoredJob], where: str) -> None:
     """Refuse jobs of several approaches, configurations, data sets, splits or train fractions."""
-    folders = sorted({str(job.folder.parents[1]) for job in jobs})
-    lines = {(job.folder.parents[1], job.train_fraction): names_of(job)[-1] for job in jobs}
+    lines = {(job.files.split.path, job.run_name, job.train_fraction): job for job in jobs}
     if len(lines) > 1:
-        names = sorted(set(lines.values()))
-        choice = ", ".join(names) if len(names) == len(lines) else ", ".join(folders)
+        names = sorted({names_of(job)[-1] for job in lines.values()})
+        splits = sorted({str(job.files.split.path / job.run_name) for job in lines.values()})
+        choice = ", ".join(names if len(names) == len(lines) else splits)
         raise UsageError(f"{where} means several results: {choice}. Name one of them.")
 
 
