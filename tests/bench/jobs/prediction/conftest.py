@@ -41,14 +41,8 @@ class Trained:
     def order(self, name: str = "work", **changes: Any) -> PredictionOrder:
         work = self.place / name
         work.mkdir(parents=True)
-        values = {
-            "members": self.members,
-            "data": self.data,
-            "plugins": self.plugins,
-            "work": work,
-            "log": work / "log",
-        }
-        return PredictionOrder(**{**values, **changes})
+        what = {"members": self.members, "data": self.data, "plugins": self.plugins}
+        return PredictionOrder(**{**what, "work": work, "log": work / "log", **changes})
 
     def predict(self, name: str = "work", **changes: Any) -> tuple[Summary, dict[str, pd.DataFrame]]:
         order = self.order(name, **changes)

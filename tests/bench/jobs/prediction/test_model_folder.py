@@ -44,12 +44,13 @@ def test_the_card_says_what_was_trained_on_what(trained, model: Path) -> None:
     assert "source of brightness" in card
 
 
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
 def test_exporting_twice_gives_the_same_files(trained, model: Path, tmp_path: Path) -> None:
     export_model(trained.jobs, tmp_path / "again")
-    first, second = (
-        {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-        for root in (model, tmp_path / "again")
-    )
+    first, second = (contents(root) for root in (model, tmp_path / "again"))
     assert first == second
 
 
@@ -126,9 +127,7 @@ def test_what_is_no_model_is_refused(trained, name: str, why: str) -> None:
         read_model(trained.store.parent / name)
 
 
-def test_files_that_the_configuration_names_travel_along(
-    trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_that_the_configuration_names_travel_along(trained, tmp_path: Path) -> None:
     weights = tmp_path / "weights.bin"
     weights.write_bytes(b"weights")
     config = json.dumps({"epochs": 3, "inner": [str(weights)]})
@@ -185,9 +184,9 @@ def test_a_run_is_found_by_folder_and_by_name(trained) -> None:
     for run in ("brightness", "brightness-default", job.run_name, str(trained.store)):
         assert [each.fold for each in jobs_of_run(run, trained.store)] == [0, 1]
     assert [each.fold for each in jobs_of_run(str(job.folder), trained.store)] == [0]
-    with pytest.raises(UsageError, match="Did you mean|unknown run"):
+    with pytest.raises(UsageError, match=r"brightnes"):
         jobs_of_run("brightnes", trained.store)
-    with pytest.raises(UsageError, match="--fold 9: .* no finished job of it. Finished: 0, 1"):
+    with pytest.raises(UsageError, match=r"--fold 9: .* no finished job of it. Finished: 0, 1"):
         jobs_of_run("brightness", trained.store, folds=[9])
 
 
