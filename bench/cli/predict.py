@@ -123,7 +123,7 @@ def _order(
         sample=options["sample"],
         overlay=drawn,
         work=work,
-        log=work / "worker.log" if _to_screen(out) else out.with_name(f"{out.stem}.log").resolve(),
+        log=work / "worker.log" if _to_screen(out) else out.with_name(f"{out.stem}_log_{work.name}.txt").resolve(),
         plugins=plugins,
         device=choose_device(options["device"]),
         precision=options["precision"],

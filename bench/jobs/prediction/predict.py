@@ -98,6 +98,7 @@ class _Work:
         self.collected = Collected()
         self.drawing = Drawing(order)
         self.reading_s = time.monotonic() - started
+        self.trained_on = [frozenset(member.trained_on) for member in order.members]
         self.prior = np.mean([np.array(member.prior) for member in order.members], axis=0)  # (25, 3)
 
     def do(self, batch: Sequence[NewStudy]) -> None:
@@ -132,7 +133,8 @@ class _Work:
     def _add(self, study: NewStudy, own: NDArray[np.float64] | None, read: ReadStudies, said: Sequence[str]) -> None:
         """Keep the probabilities (25, 3) and notes of one study; without images it gets the class prior."""
         members = self.order.members
-        trained_on = sum(study_digest(study.study_id) in member.trained_on for member in members)
+        digest = study_digest(study.study_id)
+        trained_on = sum(digest in known for known in self.trained_on)
         notes = [(text, READER) for text in read.notes[study.study_id]]
         notes += [(text, members[0].job.approach) for text in said]
         if own is None:
