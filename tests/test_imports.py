@@ -61,7 +61,10 @@ BY_STRING = {
 NAMED = {
     "bench.jobs.fingerprint": "names where reading the imports starts and stops; imports none of them",
 }
-STARTED = {"bench.jobs.worker": "the process of one job, started by `python -m bench.jobs.worker`"}
+STARTED = {
+    "bench.jobs.worker": "the process of one job, started by `python -m bench.jobs.worker`",
+    "bench.jobs.prediction.worker": "the process that predicts, started by `python -m bench.jobs.prediction.worker`",
+}
 
 
 @dataclass(frozen=True)

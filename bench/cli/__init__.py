@@ -48,6 +48,8 @@ VERBS = {
     "import": ("bench.cli.import_", "Add predictions made elsewhere to the comparison."),
     "compare": ("bench.cli.compare", "Compare two approaches of a store."),
     "score": ("bench.cli.score", "Score a submission with the competition's metric."),
+    "predict": ("bench.cli.predict", "Grade new studies with trained approaches."),
+    "export": ("bench.cli.export", "Export a trained approach for use elsewhere."),
     "data": ("bench.cli.data", "Build, check, prepare and show data sets."),
     "list": ("bench.cli.list", "List approaches, data sets, reports and runs."),
 }

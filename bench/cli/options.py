@@ -29,6 +29,9 @@ cache_dir: Option = click.option(
 store: Option = click.option(
     "--out", type=PathType, default=DEFAULT_STORE, show_default=True, help="The store: the folder of all results."
 )
+runs: Option = click.option(
+    "--runs", type=PathType, default=DEFAULT_STORE, show_default=True, help="The store that RUN is a name in."
+)
 as_json: Option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output and nothing else there."
 )

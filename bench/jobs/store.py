@@ -139,6 +139,12 @@ def read_store(root: Path) -> tuple[list[StoredJob], list[Unreadable]]:
     return jobs, unreadable
 
 
+def names_of(job: StoredJob) -> tuple[str, ...]:
+    """What a job's results may be called: the shorter names may mean several configurations or train fractions."""
+    plain = (job.approach, f"{job.approach}-{job.preset}", job.run_name)
+    return (*plain, *(f"{name}@{job.train_fraction:g}" for name in plain))
+
+
 def stored_jobs(root: Path) -> list[StoredJob]:
     """Every readable job below a folder, sorted by path; replaced ones are left out."""
     return read_store(root)[0]

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +30,24 @@ _STDIN = 0
 
 def main() -> int:
     """Run one job. Exit code 0: done or skipped; 1: failed; 75: another process holds it."""
+    return serve(_run_job)
+
+
+def serve(work: Callable[[dict[str, Any]], int]) -> int:
+    """Read an order on standard input and do it under a supervisor.
+
+    Args:
+        work: called with the values of the order, of which ``threads`` is one; returns the exit code.
+    """
     values = json.loads(_read_line(_STDIN))
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(values["threads"])
     lifeline = _take_stdin()
     if not hasattr(os, "fork"):
-        return _without_supervisor(values, lifeline)
+        return _without_supervisor(lambda: work(values), lifeline)
     from bench.jobs.supervisor import supervise
 
-    return supervise(lambda: _run_job(values), lifeline)
+    return supervise(lambda: work(values), lifeline)
 
 
 def _read_line(descriptor: int) -> bytes:
@@ -61,12 +71,12 @@ def _take_stdin() -> int:
     return lifeline
 
 
-def _without_supervisor(values: dict[str, Any], lifeline: int) -> int:
+def _without_supervisor(work: Callable[[], int], lifeline: int) -> int:
     """Where processes cannot fork (Windows): the job ends with its parent; what it started may stay."""
     from bench.files.processes import end_after
 
     end_after(lambda: os.read(lifeline, 1))
-    return _run_job(values)
+    return work()
 
 
 def _run_job(values: dict[str, Any]) -> int:
@@ -88,39 +98,44 @@ def _run_job(values: dict[str, Any]) -> int:
         return EXIT_FAILED
     process = os.getpid()
     try:
-        _redirect_output(order.files.log)
+        redirect_output(order.files.log)
         return _execute(order, pipe.emit, lock)
     finally:
         if os.getpid() != process:  # a fork of the approach's own that came back here
             os._exit(EXIT_FAILED)
         lock.release()
-        _limit_shutdown()
+        limit_shutdown()
 
 
 def _execute(order: Order, emit: Emit, lock: Lock) -> int:
-    from bench.errors import BenchError
     from bench.files.locks import LostLockError
     from bench.jobs.execute import execute
     from bench.jobs.result import Failure
 
     process = os.getpid()
     try:
-        _hand_on_plugins(order)
-        execute(order, emit, renew_log=lambda: _redirect_output(order.files.log), require_lock=lock.require)
+        hand_on_plugins(order.job.plugins)
+        execute(order, emit, renew_log=lambda: redirect_output(order.files.log), require_lock=lock.require)
         return 0
     except BaseException as error:
         traceback.print_exc()  # into log.txt
         if os.getpid() != process:
             return EXIT_FAILED
-        reason = _asks_for_input(error) or (
-            str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
-        )
-        if not isinstance(error, BenchError):
-            reason += f" (the whole story is in {order.files.log})"
+        reason = reason_of(error, order.files.log)
         emit("failed", reason=reason, trace=traceback.format_exc())
         if not isinstance(error, LostLockError):  # the folder is another process's by then
             Failure(reason=reason).write(order.files.failed)
         return EXIT_FAILED
+
+
+def reason_of(error: BaseException, log: Path) -> str:
+    """Why something failed, in words; ``log`` is where the traceback was printed."""
+    from bench.errors import BenchError
+
+    if isinstance(error, BenchError):
+        return _asks_for_input(error) or str(error)
+    reason = _asks_for_input(error) or f"{type(error).__name__}: {error}"
+    return f"{reason} (the whole story is in {log})"
 
 
 def _asks_for_input(error: BaseException) -> str | None:
@@ -136,20 +151,20 @@ def _asks_for_input(error: BaseException) -> str | None:
     return None
 
 
-def _hand_on_plugins(order: Order) -> None:
+def hand_on_plugins(named: Sequence[str]) -> None:
     """Let the processes that a plug-in starts import it, which is not on Python's path."""
-    if not order.job.plugins:
+    if not named:
         return
     from bench import plugin_imports, plugins
 
-    paths = [Path(path).expanduser().resolve() for path in order.job.plugins]
+    paths = [Path(path).expanduser().resolve() for path in named]
     found = [plugin for kind in plugins.CONTRACTS for plugin in plugins.available(kind, paths).values()]
     plugin_imports.hand_on(
         {f"bench.{plugin.kind}.{plugin.name}": plugin.path for plugin in found if plugin.path in paths}
     )
 
 
-def _redirect_output(log: Path) -> None:
+def redirect_output(log: Path) -> None:
     """Send whatever the approach prints, down to C libraries and their crashes, to the job's log."""
     import faulthandler
 
@@ -162,7 +177,8 @@ def _redirect_output(log: Path) -> None:
     faulthandler.enable()
 
 
-def _limit_shutdown() -> None:
+def limit_shutdown() -> None:
+    """End the process in any case when the interpreter has taken `SHUTDOWN_S` to shut down."""
     import faulthandler
 
     faulthandler.dump_traceback_later(SHUTDOWN_S, exit=True)
