@@ -28,9 +28,11 @@ def command(first: str, second: str, out: Path, as_json: bool) -> None:
     fractions, mil-quick@0.5. The p-value is of this one comparison: `bench report` adjusts for all pairs.
     """
     from bench.comparison.one_pair import compare_pair
+    from bench.files.places import require_folder
     from bench.jobs.store import stored_jobs
 
-    jobs = stored_jobs(out) if out.is_dir() else []
+    require_folder(out, "--out", "Name a store, or run an approach first.")
+    jobs = stored_jobs(out)
     if not jobs:
         raise UsageError(f"--out {out}: no runs there. Name a store, or run an approach first.")
     pairs = compare_pair(jobs, first, second)

@@ -60,8 +60,11 @@ def _presets(kind: str, plugin: Any, cls: Any) -> list[str]:
 
 
 def _runs(root: Path) -> list[dict[str, Any]]:
+    from bench.files.places import require_folder
     from bench.jobs.store import read_store
 
+    if root.exists():
+        require_folder(root, "--out", "Name a store, such as ./runs.")
     jobs, unreadable = read_store(root) if root.is_dir() else ([], [])
     rows = [_run(job) for job in jobs]
     empty = {"approach": "", "dataset": "", "fold": None, "seed": None, "status": "damaged"}

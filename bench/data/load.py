@@ -15,6 +15,7 @@ from bench import plugins
 from bench.data.cohort import Cohort
 from bench.data.tables import LABELS, POINTS, SERIES, Tables, read_tables, table_path
 from bench.errors import DataError, UsageError, unknown
+from bench.files.places import require_folder
 from bench.imaging.faults import Fault
 from bench.imaging.layout import IMAGES, Layout, scan
 from bench.imaging.preparation import Prepared, prepare
@@ -130,9 +131,8 @@ def data_hash(folder: Path, layout: Layout | None = None) -> str:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise DataError if the folder is not there or empty."""
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}. Pass --data the folder that holds {LABELS} and {IMAGES}.")
+    """Raise UsageError if the folder is not there or a file, DataError if it is empty."""
+    require_folder(folder, "", f"Name the folder that holds {LABELS} and {IMAGES}.")
     if not any(folder.iterdir()):
         raise DataError(f"the folder {folder} is empty. Pass --data the folder that holds {LABELS} and {IMAGES}.")
 

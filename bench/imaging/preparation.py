@@ -76,6 +76,13 @@ def prepare(
     return Prepared(studies_of(found), Volumes(target), (*layout.faults, *faults))
 
 
+def unread_series(layout: Layout, series_table: Any, *, cache: Path) -> int:
+    """How many series `prepare` would read because the cache lacks them. Writes nothing."""
+    target = volume_folder(cache, layout)
+    records = read_index(target)
+    return sum(not _holds(target, records.get(task.series_id), task) for task in tasks_of(layout, series_table)[0])
+
+
 def limit_s(task: SeriesFiles) -> float:
     """Seconds that reading a series may take. It usually takes about a second."""
     return 60.0 + 2.0 * len(task.files)

@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.errors import DataError, UsageError
+from bench.errors import DataError
 from bench.files.atomic import explained
+from bench.files.places import require_writable
 from bench.jobs.fingerprint import SCORING, changed_parts
 from bench.jobs.folder import JOB, REPLACED, JobFolder
 from bench.jobs.job import Job
@@ -159,8 +160,7 @@ def finished_jobs(folders: Iterable[Path]) -> list[StoredJob]:
 
 def check_store(root: Path) -> None:
     """Make sure that a folder can be written to as a store. Raises an error with the cure if not."""
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"--out {root}: that is a file. Name a folder.")
+    require_writable(root, "--out")
     with explained(root):
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=root):  # a name of its own: two runs may check at once
