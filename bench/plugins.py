@@ -28,6 +28,7 @@ CONTRACTS = {
     "datasets": ("bench.dataset", "DataSet"),
     "reports": ("bench.report", "Report"),
 }
+_being_imported: set[str] = set()
 _SINGULAR = {"approaches": "approach", "datasets": "data set", "reports": "report"}
 
 
@@ -129,7 +130,7 @@ def load_plugin(plugin: Plugin) -> Any:
     try:
         with _quiet():
             module = _import(plugin)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, PluginError):
         raise
     except BaseException as error:  # also SystemExit: a script's own command line at top level
         raise PluginError(f"{what} cannot be imported: {_reason(error, plugin)}") from error
@@ -188,8 +189,22 @@ def _import(plugin: Plugin) -> Any:
         return importlib.metadata.EntryPoint(plugin.name, plugin.entry_point, f"bench.{plugin.kind}").load()
     assert plugin.path is not None
     name = f"bench.{plugin.kind}.{plugin.name}"
+    if name in _being_imported:
+        raise PluginError(
+            f"{plugin.origin} asks for itself while it is being imported: it calls the suite at its top level. Move "
+            "that call under `if __name__ == '__main__':`."
+        )
     if name in sys.modules:
         return sys.modules[name]
+    _being_imported.add(name)
+    try:
+        return _import_file(plugin, name)
+    finally:
+        _being_imported.remove(name)
+
+
+def _import_file(plugin: Plugin, name: str) -> Any:
+    assert plugin.path is not None
     if any(plugin.path.parent == Path(root) / plugin.kind for root in bench.__path__):
         return importlib.import_module(name)
     package = plugin.path / "__init__.py"

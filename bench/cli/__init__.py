@@ -47,6 +47,8 @@ VERBS = {
     "import": ("bench.cli.import_", "Add predictions made elsewhere to the comparison."),
     "compare": ("bench.cli.compare", "Compare two approaches of a store."),
     "score": ("bench.cli.score", "Score a submission with the competition's metric."),
+    "new": ("bench.cli.new", "Make the folder of a new approach."),
+    "check": ("bench.cli.check", "Check an approach against the contract, promise by promise."),
     "data": ("bench.cli.data", "Build, check, prepare and show data sets."),
     "list": ("bench.cli.list", "List approaches, data sets, reports and runs."),
 }
