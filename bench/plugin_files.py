@@ -22,7 +22,7 @@ _MARKS = ("pyvenv.cfg", "conda-meta", "CACHEDIR.TAG")  # a virtual environment, 
 
 
 def walk(folder: Path) -> list[Path]:
-    """The files of a plug-in's folder, sorted, without those that are hidden or in tests, caches, environments or results."""
+    """The files of a plug-in's folder, sorted, without those that are hidden or in tests, caches or results."""
     files: list[Path] = []
     seen: set[str] = set()
     for root, folders, names in os.walk(folder, followlinks=True):

@@ -77,6 +77,11 @@ class Unreadable:
     folder: Path
     reason: str
 
+    @property
+    def name(self) -> str:
+        """What its place says that it is, such as ``mil-quick-1f0c9a2e/seed0/fold1``."""
+        return "/".join(self.folder.parts[-3:])
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
