@@ -60,7 +60,7 @@ def describe(plugin: Plugin, store: Path) -> dict[str, Any]:
 def lines_of(document: dict[str, Any], width: int) -> list[str]:
     """The same as text."""
     name = document["name"]
-    lines = [f"{name}: {document['about']}", "", "presets"]
+    lines = [*textwrap.wrap(f"{name}: {document['about']}", width), "", "presets"]
     for preset in document["presets"]:
         told = [_cost_text(cost) for cost in preset["costs"]] or ["time, memory and disk unknown: not measured yet"]
         lines += _wrapped(f"{preset['name']}: {preset['about']}".rstrip(": "), width)

@@ -23,14 +23,14 @@ NO_PRESET = "default"
 
 def presets(plugin: Plugin) -> dict[str, Path]:
     """The preset files beside an approach by name. A single-file approach has none: its defaults are all there is."""
-    if plugin.path is not None and plugin.path.is_file():
+    if not plugin.has_files:
         return {}
     return {path.stem: path for path in sorted(plugin.folder().glob("*.toml"))}
 
 
 def ablations(plugin: Plugin) -> dict[str, Path]:
     """The ablation files of an approach by name: ``ablations/NAME.toml``, sets of overrides on a preset."""
-    if plugin.path is not None and plugin.path.is_file():
+    if not plugin.has_files:
         return {}
     return {path.stem: path for path in sorted((plugin.folder() / "ablations").glob("*.toml"))}
 
@@ -84,7 +84,7 @@ def resolve_remembered(plugin: Plugin, memory: Path | None, **options: Any) -> t
         memory: a folder to remember answers in, by everything that they depend on; None to write nothing.
         options: as for `resolve`.
     """
-    if memory is None:
+    if memory is None or plugin.live is not None:
         return resolve(plugin, load_plugin(plugin).Config, **options)
     files = [*presets(plugin).values(), *ablations(plugin).values()]
     depends_on = {

@@ -41,8 +41,8 @@ class Cost:
 
 def packaged_costs(plugin: Plugin) -> list[Cost]:
     """The rows of ``measured.md`` in an approach's folder; none where there is no such file."""
-    path = plugin.folder() / PACKAGED
-    if (plugin.path is not None and plugin.path.is_file()) or not path.is_file():
+    path = plugin.folder() / PACKAGED if plugin.has_files else None
+    if path is None or not path.is_file():
         return []
     found = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -66,7 +66,8 @@ def measured_costs(approach: str, store: Path) -> list[Cost]:
             continue
         studies = _training_count(job)
         if studies is not None:
-            where = f"{job.result.hardware.get('device', 'unknown device')}, {job.threads} {'thread' if job.threads == 1 else 'threads'}"
+            threads = "1 thread" if job.threads == 1 else f"{job.threads} threads"
+            where = f"{job.result.hardware.get('device', 'unknown device')}, {threads}"
             groups.setdefault((job.preset, studies, where), []).append(job)
     return [_cost(preset, studies, where, each) for (preset, studies, where), each in sorted(groups.items())]
 

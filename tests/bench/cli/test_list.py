@@ -74,7 +74,7 @@ def test_an_approach_shows_its_settings_presets_and_ablations(
     assert max(map(len, text.splitlines())) <= 80
     words = " ".join(text.split())
     assert 'severity.pooling ("lstm" | "attention" | "mean"): default "lstm"' in words
-    assert "of the bag: " in words or "of a bag: `lstm`" in words or "of a bag: ``lstm``" in words
+    assert "of a bag: ``lstm`` (two-layer bi-LSTM and attention)" in words
     assert "mean-pooling: The mean over a bag" in words
     assert "quick: Minutes on two CPU cores" in words
     assert "training 3.1 min on 80 studies" in words  # of the table that comes with it
