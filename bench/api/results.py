@@ -141,10 +141,8 @@ def _predictions(job: StoredJob) -> pd.DataFrame:
     table.insert(1, "target", target)
     studies = list(dict.fromkeys(table["study_id"]))
     grades = grades_of(job.files.split.read_labels(studies))  # (N, 25)
-    rows, columns = (
-        pd.Index(studies).get_indexer(table["study_id"]),
-        pd.Index(TARGET_NAMES).get_indexer(table["target"]),
-    )
+    rows = pd.Index(studies).get_indexer(pd.Index(table["study_id"]))
+    columns = pd.Index(TARGET_NAMES).get_indexer(pd.Index(table["target"]))
     table["label"] = grades[rows, columns]
     return table
 

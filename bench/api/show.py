@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,14 +42,13 @@ def show(
     Raises:
         UsageError: the pixels are not at hand, or a table lacks a column.
     """
+    _display_in_notebooks()
     known = np.full(len(TARGETS), MISSING, dtype=np.int8) if grades is None else np.asarray(grades, dtype=np.int8)
     if known.shape != (len(TARGETS),):
-        raise UsageError(
-            f"grades has the shape {known.shape}; it has to be ({len(TARGETS)},), such as cohort.grades[0]."
-        )
+        raise UsageError(f"grades has the shape {known.shape}; it has to be (25,), such as cohort.grades[0].")
     marks = _rows(points, POINT_COLUMNS, "points")
     weights = _rows(evidence, _EVIDENCE, "evidence")
-    own = weights["row_id"].astype(str).str.partition("_")[0] == str(study.study_id)
+    own = weights["row_id"].astype(str).str.startswith(f"{study.study_id}_")
     return sheet(
         study,
         pixels_of(study) if volumes is None else volumes,
@@ -56,6 +56,15 @@ def show(
         marks[marks["study_id"] == study.study_id],
         weights[own],
     )
+
+
+def _display_in_notebooks() -> None:
+    """Have a figure that ends a cell shown as an image, as those of pyplot are."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        from IPython.core.pylabtools import select_figure_formats
+
+        select_figure_formats(shell, {"png"})
 
 
 def _rows(table: pd.DataFrame | None, columns: tuple[str, ...], what: str) -> pd.DataFrame:

@@ -113,6 +113,8 @@ def _run(job: StoredJob) -> dict[str, Any]:
     note = (job.files.why_damaged() or "") if status == "damaged" else ""
     if result is not None and result.imported is not None:
         note = f"imported, {result.imported.filled} of {result.imported.rows} rows filled"
+    if result is not None and result.in_process:
+        note = "ran in the process that asked for it"
     if result is not None and result.schema_version != SCHEMA_VERSION:
         note = f"schema version {result.schema_version}, read as {SCHEMA_VERSION}"
     return {
