@@ -70,6 +70,10 @@ def test_it_changes_with_what_is_used(old: str, new: str, changes: bool, monkeyp
     assert (before != after) == changes
 
 
+def test_an_attribute_that_is_called_as_a_global_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sources("grades = object()\n" + CELL, monkeypatch) == sources(CELL, monkeypatch)
+
+
 def test_an_array_of_the_session_makes_it_another_source_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     cls = define(CELL.replace("SHARE = 0.25", "SHARE = np.ones(3)"), monkeypatch)
     (first, why), (second, _) = live_source(cls), live_source(cls)
