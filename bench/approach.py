@@ -35,7 +35,7 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Predictions:
     """What an approach says of some studies.
 
@@ -52,6 +52,14 @@ class Predictions:
     probabilities: NDArray[np.float64]
     points: pd.DataFrame | None = None
     evidence: pd.DataFrame | None = None
+
+    def __repr__(self) -> str:
+        more = [
+            f"{len(table)} {name}"
+            for name, table in (("points", self.points), ("rows of evidence", self.evidence))
+            if table is not None
+        ]
+        return f"Predictions({', '.join([f'{len(self.study_ids)} studies', *more])})"
 
 
 # Builders are functions at module level: (train, context, config), and (studies, context, config) without labels.

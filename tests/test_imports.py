@@ -19,6 +19,7 @@ KINDS = ("approaches", "datasets", "reports")
 # From the top: what stands in one line may not import what stands above it.
 ORDER = (
     ("cli",),
+    ("api",),
     ("testing",),
     ("console",),
     ("comparison",),

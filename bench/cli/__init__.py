@@ -50,6 +50,8 @@ VERBS = {
     "score": ("bench.cli.score", "Score a submission with the competition's metric."),
     "predict": ("bench.cli.predict", "Grade new studies with trained approaches."),
     "export": ("bench.cli.export", "Export a trained approach for use elsewhere."),
+    "new": ("bench.cli.new", "Make the folder of a new approach."),
+    "check": ("bench.cli.check", "Check an approach against the contract, promise by promise."),
     "data": ("bench.cli.data", "Build, check, prepare and show data sets."),
     "list": ("bench.cli.list", "List approaches, data sets, reports and runs."),
 }

@@ -10,16 +10,19 @@ import click
 
 from bench.cli import options as shared
 from bench.cli.options import Listed, default_cache, flat, plugin_paths
-from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
-    from bench.jobs.plan import Prepared, Request, State
+    from bench.data.load import Opened
+    from bench.jobs.plan import Prepared, State
+    from bench.jobs.request import Request
     from bench.jobs.runner import Outcome
 
 words = Listed(str, "names")
-integers = Listed(int, "whole numbers")
+integers = Listed(int, "whole numbers", ranges=True)
 numbers = Listed(float, "numbers")
 
 
@@ -43,8 +46,14 @@ numbers = Listed(float, "numbers")
     help="Override one setting; for one approach only: approach:key=value.",
 )
 @click.option("--folds", default="5", show_default=True, help="Number of folds, or a CSV with study_id,fold.")
-@click.option("--fold", "only_folds", type=integers, multiple=True, help="Run only these folds.  [default: all]")
-@click.option("--seed", "seeds", type=integers, multiple=True, help="One or more training seeds.  [default: 0]")
+@click.option(
+    "--fold",
+    "only_folds",
+    type=integers,
+    multiple=True,
+    help="Only these folds: 0,2 or 0-2.  [default: all]",
+)
+@click.option("--seed", "seeds", type=integers, multiple=True, help="Training seeds, such as 0,1 or 0-2.  [default: 0]")
 @click.option(
     "--train-fraction",
     "fractions",
@@ -76,7 +85,7 @@ numbers = Listed(float, "numbers")
     "--deterministic", is_flag=True, help="Same result each time on CUDA too, at the cost of speed. CPUs need no flag."
 )
 @click.option("--force", is_flag=True, help="Run all jobs again; old results are moved to replaced/.")
-@click.option("--dry-run", is_flag=True, help="Show which jobs would run, and run none.")
+@click.option("--dry-run", is_flag=True, help="Check everything and show what would run; build and write nothing.")
 def command(**options: Any) -> int:
     """Train and score approaches on the same folds.
 
@@ -92,13 +101,13 @@ def command(**options: Any) -> int:
     console = Console()
     request = _request(options)
     console.print(f"store: {request.out.resolve()}\ncache: {request.cache}", highlight=False, soft_wrap=True)
+    if options["dry_run"]:
+        return _show_foreseen(console, request)
     with Screen(console) as screen:
         prepared = prepare(request, screen.prepare)
-    _say_what_is_left_out(console, prepared)
+    _say_what_is_left_out(console, prepared.opened, prepared.changed)
     states = survey(request, prepared.jobs)
     _say_states(console, states)
-    if options["dry_run"]:
-        return 0
     jobs = to_do(request, states)
     with Screen(console) as screen:
         screen.expect(jobs)
@@ -108,16 +117,8 @@ def command(**options: Any) -> int:
 
 
 def _request(options: dict[str, Any]) -> Request:
-    from bench.jobs.plan import Request
+    from bench.jobs.request import Request
 
-    if options["force"] and options["only_missing"]:
-        raise UsageError("--force and --only-missing exclude each other: choose one.")
-    fractions = flat(options["fractions"]) or (1.0,)
-    for fraction in fractions:
-        if not 0 < fraction <= 1:
-            raise UsageError(f"--train-fraction {fraction:g}: choose a fraction above 0 and at most 1.")
-    if options["job_timeout"] is not None and options["job_timeout"] <= 0:
-        raise UsageError(f"--job-timeout {options['job_timeout']:g}: choose a number of seconds above 0.")
     return Request(
         approaches=flat(options["approaches"]),
         dataset=options["dataset"],
@@ -128,7 +129,7 @@ def _request(options: dict[str, Any]) -> Request:
         folds=options["folds"],
         only_folds=flat(options["only_folds"]),
         seeds=flat(options["seeds"]) or (0,),
-        train_fractions=fractions,
+        train_fractions=flat(options["fractions"]) or (1.0,),
         plugins=plugin_paths(options["plugins"]),
         out=options["out"],
         cache=(options["cache_dir"] or default_cache()).resolve(),
@@ -144,14 +145,28 @@ def _request(options: dict[str, Any]) -> Request:
     )
 
 
-def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
-    opened = prepared.opened
+def _show_foreseen(console: Console, request: Request) -> int:
+    from bench.jobs.dry_run import foresee
+
+    foreseen = foresee(request)
+    if foreseen.states is None:
+        console.print(foreseen.first, highlight=False, markup=False, soft_wrap=True)
+        told = "which of them are done is known once the data are ready"
+        console.print(f"jobs: {foreseen.jobs} ({told})", highlight=False)
+    elif foreseen.opened is not None:
+        _say_what_is_left_out(console, foreseen.opened, ())
+        _say_states(console, foreseen.states)
+    console.print("dry run: nothing was built or written", highlight=False)
+    return 0
+
+
+def _say_what_is_left_out(console: Console, opened: Opened, changed: Sequence[str]) -> None:
     console.print(f"data: {opened.folder} ({len(opened.cohort)} studies)", highlight=False, soft_wrap=True)
     for study, reason in list(opened.exclusions.items())[:10]:
         console.print(f"  left out: study {study}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if len(opened.exclusions) > 10:
         console.print(f"  and {len(opened.exclusions) - 10} more; bench data check {opened.folder} lists them")
-    for what in prepared.changed:
+    for what in changed:
         console.print(f"  written anew: {what}", highlight=False, markup=False, soft_wrap=True)
     for fault in opened.mended[:10]:
         text = f"  {fault.path}: {fault.what}; {fault.effect}"
@@ -162,7 +177,7 @@ def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
         console.print(f"  {len(opened.faults)} faults in the files; bench data check {opened.folder} lists them")
 
 
-def _say_states(console: Console, states: list[State]) -> None:
+def _say_states(console: Console, states: Sequence[State]) -> None:
     counts: dict[str, int] = {}
     for state in states:
         counts[state.status] = counts.get(state.status, 0) + 1

@@ -6,15 +6,18 @@ from pathlib import Path
 
 from bench.data.tables import LABELS, SERIES
 from bench.errors import DataError
+from bench.files.places import require_folder
 from bench.imaging.layout import IMAGES
 
 _LOOKED_AT = 100  # entries of a folder in which the data may lie
 
 
 def check_folder(folder: Path) -> None:
-    """Raise DataError if the folder is not there or empty, or if the data lie a level or two below or above it."""
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}. Pass --data the folder that holds {LABELS} and {IMAGES}.")
+    """Raise UsageError if the folder is not there or a file, DataError if it is empty or the data lie elsewhere.
+
+    Data a level or two below or above it are found and named.
+    """
+    require_folder(folder, "", f"Name the folder that holds {LABELS} and {IMAGES}.")
     if not any(folder.iterdir()):
         raise DataError(f"the folder {folder} is empty. Pass --data the folder that holds {LABELS} and {IMAGES}.")
     if not _may_be_data(folder) and (meant := meant_folder(folder)) is not None:

@@ -63,16 +63,9 @@ class Holding:
 
     def holds(self, folder: Path, record: Record | None, task: SeriesFiles) -> bool:
         """Whether the cache holds this series in full, by the size of its file, read from the files as they are."""
-        if record is None or record["description"] != task.description or record["study_id"] != task.study_id:
+        if record is None or not is_kept(folder, record, task):
             return False
-        if not self.agrees(folder, record, task) or (self.strict and "contents" not in record):
-            return False
-        if not record["instance_numbers"]:
-            return True
-        try:
-            return (folder / f"{task.series_id}.npy").stat().st_size == record["bytes"]
-        except OSError:
-            return False
+        return self.agrees(folder, record, task) and not (self.strict and "contents" not in record)
 
     def agrees(self, folder: Path, record: Record, task: SeriesFiles) -> bool:
         """Whether a record is of these contents; one without their hash must be younger than the files."""
@@ -101,6 +94,18 @@ class Holding:
             for task in self.changed
             if not self.holds(folder, records.get(task.series_id), task)
         ]
+
+
+def is_kept(folder: Path, record: Record | None, task: SeriesFiles) -> bool:
+    """Whether a folder has this series in full, by the size of its file, from whatever contents."""
+    if record is None or record["description"] != task.description or record["study_id"] != task.study_id:
+        return False
+    if not record["instance_numbers"]:
+        return True
+    try:
+        return bool((folder / f"{task.series_id}.npy").stat().st_size == record["bytes"])
+    except OSError:
+        return False
 
 
 def _link(source: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from bench.errors import BenchError, DataError
 from bench.imaging.cache import Record, locked, read_index, read_record, series_of, write_index
 from bench.imaging.contents import Contents, read_contents
 from bench.imaging.faults import Fault
-from bench.imaging.held import Holding, mended_cache, target_folder
+from bench.imaging.held import Holding, is_kept, mended_cache, target_folder, volume_folder
 from bench.imaging.layout import IMAGES, Layout, SeriesFiles, scan
 from bench.imaging.study import Study
 from bench.imaging.volumes import Volumes
@@ -89,6 +89,13 @@ def prepare(
     found = [record for series_id, record in sorted(records.items()) if series_id in wanted]
     faults += [Fault.from_json(fault) for record in found for fault in record["faults"]]
     return Prepared(studies_of(found), Volumes(target), (*layout.faults, *faults), tuple(mended))
+
+
+def unread_series(layout: Layout, series_table: Any, *, cache: Path) -> int:
+    """How many series `prepare` would read because the cache lacks them, changed contents aside. Writes nothing."""
+    target = volume_folder(cache, layout)
+    records = read_index(target)
+    return sum(not is_kept(target, records.get(task.series_id), task) for task in tasks_of(layout, series_table)[0])
 
 
 def limit_s(task: SeriesFiles) -> float:

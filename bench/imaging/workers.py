@@ -7,6 +7,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -127,7 +128,8 @@ class _Worker:
         by_main_thread = threading.current_thread() is threading.main_thread()
         arguments = (theirs, function, by_main_thread, memory)
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
-        self.process.start()
+        with _main_not_imported(function):
+            self.process.start()
         theirs.close()
         self.ready = False
         self.gone = False
@@ -168,6 +170,26 @@ def memory_per_worker(jobs: int) -> int:
     if machine is None:
         return _MOST_MEMORY_BYTES
     return min(_MOST_MEMORY_BYTES, max(_LEAST_MEMORY_BYTES, int(_SHARE_OF_MACHINE * machine) // max(jobs, 1)))
+
+
+@contextlib.contextmanager
+def _main_not_imported(function: Callable[..., Any]) -> Iterator[None]:
+    """Let a process start without importing the main module of this one, unless the function lies there.
+
+    Spawned processes import it before anything else, so a script that does its work at the top level, without
+    ``if __name__ == "__main__":``, would run once more in each of them.
+    """
+    main = sys.modules["__main__"]
+    kept = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
+    if function.__module__ == "__main__":
+        kept = {}
+    for name in kept:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
 
 
 def _serve(connection: Connection, function: Callable[..., Any], by_main_thread: bool, memory: int) -> None:

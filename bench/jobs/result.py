@@ -162,6 +162,8 @@ class Result(Document):
         parameters: floating-point values in the saved networks.
         multiply_adds_per_study: of one prediction; None without torch.
         threads, jobs_beside, precision, versions, hardware, command: how it was run.
+        in_process: whether it ran in the process that asked for it, such as a notebook's: peak memory is then that of
+            all which this process had done.
         imported: where predictions that were made elsewhere come from; None for a job that was run.
     """
 
@@ -189,6 +191,7 @@ class Result(Document):
     versions: dict[str, str] = {}
     hardware: dict[str, str | int] = {}
     command: str = ""
+    in_process: bool = False
     imported: Imported | None = None
 
     @property

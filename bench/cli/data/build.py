@@ -40,9 +40,11 @@ def command(
 
     from bench import plugins as registry
     from bench.console.screen import Screen
+    from bench.files.places import require_writable
 
     console = Console(stderr=True)
     dataset = registry.load("datasets", name, plugin_paths(plugins))()
+    require_writable(out, "-o")
     gigabytes = None if tables_only else dataset.expected_gigabytes(preset, studies)
     if gigabytes is not None:
         console.print(f"about {gigabytes:.1f} GB will be written to {out.resolve()}", highlight=False, soft_wrap=True)

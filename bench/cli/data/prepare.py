@@ -49,10 +49,12 @@ def command(
 
     from bench.console.screen import Screen
     from bench.data.load import open_dataset, resolve_dataset
+    from bench.files.places import require_writable
 
     if max_gb is not None and max_gb <= 0:
         raise UsageError(f"--max-gb {max_gb:g}: choose a number above 0.")
     console = Console()
+    require_writable(cache_dir or default_cache(), "--cache-dir")
     cache, workers = (cache_dir or default_cache()).resolve(), jobs or os.cpu_count() or 1
     started = time.monotonic()
     _, preset, plugin = resolve_dataset(dataset, plugin_paths(plugins))

@@ -7,7 +7,7 @@ import pytest
 
 from bench.data.load import open_dataset
 from bench.dataset import DataSet
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.targets import AXIAL_T2, SAGITTAL_T2, TARGET_NAMES
 
 
@@ -130,5 +130,5 @@ def test_folder_that_is_no_data_set(opened, data, what):
         shutil.rmtree(data.root / "train_images")
     if what == "empty images":
         (data.root / "train_images").mkdir()
-    with pytest.raises(DataError, match=r"--data|unpacked"):
+    with pytest.raises(UsageError if what == "absent" else DataError, match=r"--data|unpacked|Name the folder"):
         opened()

@@ -6,6 +6,8 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -113,3 +115,17 @@ def until(condition, seconds=30.0):
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
+
+
+def test_a_script_without_a_main_guard_is_not_run_again_by_workers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from bench.files.places import require_folder\n"
+        "from pathlib import Path\n"
+        "from bench.imaging.workers import run_isolated\n"
+        "print('started')\n"
+        "tasks = [(Path('.'), '--x', ''), (Path('/'), '--x', '')]\n"
+        "print(sorted(str(found) for _, found in run_isolated(require_folder, tasks, jobs=2, limit_s=lambda _: 60)))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split("\n") == ["started", "['.', '/']", ""]

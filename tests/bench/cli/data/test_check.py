@@ -146,7 +146,7 @@ def test_nothing_to_check(tmp_path, capsys, what):
     if what != "absent":
         (tmp_path / "x" / ("deep" if what == "folders alone" else "")).mkdir(parents=True)
     code, out = run(capsys, tmp_path / "x")
-    assert code == 1
+    assert code == (2 if what == "absent" else 1)
     assert out == ""
 
 
