@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from bench.data.cohort import Cohort
     from bench.imaging.study import Study
     from bench.imaging.volumes import Volumes
@@ -52,6 +54,55 @@ class Predictions:
     probabilities: NDArray[np.float64]
     points: pd.DataFrame | None = None
     evidence: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCounts:
+    """How many studies one job learns from (``train``) and grades (``graded``)."""
+
+    train: int
+    graded: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkUse:
+    """Networks of one architecture, and how often one job uses them: what costs are forecast from.
+
+    A sample is whatever ``forward`` takes several of. Where the number of samples depends on the data, give the most
+    that there can be.
+
+    Attributes:
+        name: of the network.
+        build: makes it; called on torch's meta device, so without pretrained weights.
+        forward: (network, samples) runs a batch forward. It makes its inputs by torch functions such as `torch.zeros`
+            and asks no tensor for its values: none has any.
+        batch_size: samples per training batch.
+        images: slices that are read per sample.
+        trained: samples that pass forward and backward, over all epochs and networks.
+        evaluated: samples that pass forward alone while the approach is fitted, on inner hold-outs for example.
+        predicted: samples that pass forward alone in prediction.
+        prediction_batch: samples per batch there.
+        count: how many networks of this kind there are. All are stored.
+        staged: whether they are trained in a stage that other jobs may share.
+        averaged: whether a moving average of the weights is kept.
+        kept_mb: main memory for images that are kept while it is trained, MiB.
+        shared_mb: files of shared work, for all jobs together, MiB.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    forward: Callable[[Any, int], object]
+    batch_size: int
+    images: float
+    trained: float
+    evaluated: float = 0.0
+    predicted: float = 0.0
+    prediction_batch: int = 1
+    count: int = 1
+    staged: bool = False
+    averaged: bool = False
+    kept_mb: float = 0.0
+    shared_mb: float = 0.0
 
 
 # Builders are functions at module level: (train, context, config), and (studies, context, config) without labels.
@@ -167,6 +218,10 @@ class Approach(ABC):
 
     def skip(self, studies: Cohort) -> str | None:
         """Why this approach cannot run on these studies (given without labels), or None if it can."""
+        return None
+
+    def forecast(self, studies: StudyCounts) -> Sequence[NetworkUse] | None:
+        """Its networks and how often one job uses them, or None if that is unknown. Nothing is built or read."""
         return None
 
     @abstractmethod
