@@ -72,7 +72,10 @@ class SequenceNet(nn.Module):
 
     def forward(self, scans: dict[str, Scans]) -> Graded:
         """Grade B studies from their scans by series description."""
-        slices, cells = self._slices(scans)
+        return self.graded(scans, *self._slices(scans))
+
+    def graded(self, scans: dict[str, Scans], slices: Tensor, cells: dict[str, Tensor]) -> Graded:
+        """Grade B studies from features (B, S, F) of their slices, and cells (B, S, h, w, C) by type of scan."""
         with float32(slices.device):
             present = torch.cat([scans[kind].present for kind in KINDS], dim=1)  # (B, S)
             middles = torch.cat([scans[kind].maps[..., 2] for kind in KINDS], dim=1)  # (B, S, 3)

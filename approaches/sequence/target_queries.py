@@ -17,6 +17,7 @@ from .slice_choice import KINDS
 _KEY_WIDTH = 16
 _START_SPREAD_MM = 7.0
 _GLIMPSES_APART_MM = 4.0
+_TARGETS_OF = [[target for target, one in enumerate(CONDITION_OF.tolist()) if one == n] for n in range(len(CONDITIONS))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class TargetQueries(nn.Module):
         """(B, 25, 3) logits of what was found (B, 25, kinds * G * C)."""
         parts = []
         for number in range(len(CONDITIONS)):
-            mine = number == CONDITION_OF
+            mine = _TARGETS_OF[number]
             parts.append(self.outer[number](self.inner[number](joined[:, mine]) + self.target_embedding[mine]))
         return torch.cat(parts, dim=1)  # targets stand in the order of conditions
 

@@ -109,11 +109,13 @@ def _run(
 ) -> tuple[Memory, float]:
     """Memory beside the weights at the end of a forward pass, and its floating-point operations."""
     memory = Memory()
-    # cuDNN's fused LSTM asks for a GPU
-    no_cudnn = torch.backends.cudnn.flags(enabled=False)
-    with no_cudnn, torch.device(_DEVICE), FlopCounterMode(display=False) as counter, memory, _autocast(precision):
+    # cuDNN's fused LSTM asks for a GPU, and a transformer's fast path for values
+    unfused = torch.backends.cudnn.flags(enabled=False)
+    torch.backends.mha.set_fastpath_enabled(False)
+    with unfused, torch.device(_DEVICE), FlopCounterMode(display=False) as counter, memory, _autocast(precision):
         outputs = forward(network, samples)
         flops = counter.get_total_flops()
+    torch.backends.mha.set_fastpath_enabled(True)
     found = Memory()
     found.alive, found.peak, found.largest = memory.alive, memory.peak, memory.largest
     del outputs
