@@ -62,7 +62,7 @@ class SequenceNet(nn.Module):
             self.queries = TargetQueries(config, features)
             self.to_cells = nn.Linear(config.width, features) if config.cells else nn.Identity()
         self.prior = nn.Parameter(torch.zeros(len(TARGETS), 3)) if config.prior_bias else None
-        types = torch.repeat_interleave(torch.arange(len(KINDS)), torch.tensor(self.counts))
+        types = torch.tensor([number for number, count in enumerate(self.counts) for _ in range(count)])
         self.register_buffer("types", types, persistent=False)
 
     def start_at_prior(self, grades: NDArray[np.int8]) -> None:
