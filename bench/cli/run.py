@@ -76,7 +76,7 @@ numbers = Listed(float, "numbers")
     "--deterministic", is_flag=True, help="Same result each time on CUDA too, at the cost of speed. CPUs need no flag."
 )
 @click.option("--force", is_flag=True, help="Run all jobs again; old results are moved to replaced/.")
-@click.option("--dry-run", is_flag=True, help="Show which jobs would run, and run none.")
+@click.option("--dry-run", is_flag=True, help="Show which jobs would run and what they would cost, and run none.")
 def command(**options: Any) -> int:
     """Train and score approaches on the same folds.
 
@@ -98,6 +98,7 @@ def command(**options: Any) -> int:
     states = survey(request, prepared.jobs)
     _say_states(console, states)
     if options["dry_run"]:
+        _show_forecast(console, request, len(prepared.opened.cohort), int(prepared.jobs[0].folds))
         return 0
     jobs = to_do(request, states)
     with Screen(console) as screen:
@@ -142,6 +143,17 @@ def _request(options: dict[str, Any]) -> Request:
         only_missing=options["only_missing"],
         command=shlex.join(["bench", *sys.argv[1:]]),
     )
+
+
+def _show_forecast(console: Console, request: Request, studies: int, folds: int) -> None:
+    """What all jobs of the run would cost; unknown for approaches that do not tell."""
+    from bench.console.forecast_table import print_forecast
+    from bench.jobs.forecast import forecast_run, study_counts
+    from bench.jobs.plan import resolve_approaches
+
+    fractions = [(fraction, study_counts(studies, folds, fraction)) for fraction in request.train_fractions]
+    jobs = len(request.only_folds or range(folds)) * len(request.seeds)
+    print_forecast(console, forecast_run(resolve_approaches(request), request.plugins, fractions, jobs))
 
 
 def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
