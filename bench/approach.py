@@ -87,6 +87,7 @@ class NetworkUse:
         averaged: whether a moving average of the weights is kept.
         kept_mb: main memory for images that are kept while it is trained, MiB.
         shared_mb: files of shared work, for all jobs together, MiB.
+        cpu_precision: what it is trained in on a CPU; None: what the job is.
     """
 
     name: str
@@ -103,6 +104,7 @@ class NetworkUse:
     averaged: bool = False
     kept_mb: float = 0.0
     shared_mb: float = 0.0
+    cpu_precision: str | None = None
 
 
 # Builders are functions at module level: (train, context, config), and (studies, context, config) without labels.

@@ -25,6 +25,7 @@ from .location_networks import (
 from .model import Grades, SeverityNet
 from .severity import condition_sets
 from .severity_config import Severity, SeverityNetwork
+from .slice_stage import CPU_PRECISION
 
 _SERIES_PER_BATCH, _SLICES_PER_BATCH, _STUDIES_PER_BATCH = 8, 32, 4  # in prediction
 
@@ -70,6 +71,7 @@ def _slice_network(networks: LocationNetworks, key: NetworkKey, studies: StudyCo
         count=splits,
         staged=True,
         averaged=config.schedule.average > 0,
+        cpu_precision=CPU_PRECISION,
     )
 
 

@@ -13,6 +13,8 @@ from bench.training.forecast.devices import DEVICES, SLICES_PER_S, reading_hours
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bench.training.forecast.estimate import Forecast
+
 _UNKNOWN = "unknown"
 
 
@@ -56,7 +58,7 @@ def explanation() -> list[str]:
     )
     return [
         "Hours: 2 operations per multiply-add; a backward pass counts as two forward passes; one job at a time on a GPU.",
-        f"GPUs: published peak x assumed utilisation: {devices}. This CPU: measured for some seconds on all cores.",
+        f"GPUs: published peak x assumed utilisation: {devices}. This CPU: measured for some seconds on one core, times the cores.",
         f"Reading: {SLICES_PER_S:g} slices of 256 x 256 per second; smaller ones, or ones that are kept in memory, take "
         "less. It overlaps with computing on a GPU: the longer of the two counts.",
         "Counts assume that every study has every series and label. Preparing data and other models are not in them.",
@@ -75,10 +77,14 @@ def _column(one: ApproachForecast) -> list[str]:
         f"{found.gpu_memory_gb:.1f}",
         f"{found.memory_gb:.1f}",
         f"{found.disk_gb(jobs):.1f}",
-        _UNKNOWN if one.cpu_rate is None else hours(found.operations * jobs / one.cpu_rate / 3600),
+        "0" if not found.operations else _UNKNOWN if one.cpu_rate is None else hours(_cpu_hours(found, jobs, one.cpu_rate)),
         *(hours(device.hours(found.operations * jobs)) for device in DEVICES),
         hours(reading_hours(found.slices * jobs)),
     ]
+
+
+def _cpu_hours(one: Forecast, jobs: int, rate: float) -> float:
+    return one.operations * jobs / rate / 3600
 
 
 def count(value: float) -> str:

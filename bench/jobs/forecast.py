@@ -91,4 +91,4 @@ def _probe(one: Forecast, seconds: float) -> float:
     from bench.training.forecast.probe import cpu_operations_per_second
 
     precision = hardware.choose_precision("auto", "cpu")
-    return cpu_operations_per_second(one, precision=precision, threads=hardware.cpu_count(), seconds=seconds)
+    return cpu_operations_per_second(one, precision=precision, cores=hardware.cpu_count(), seconds=seconds)

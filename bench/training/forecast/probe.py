@@ -16,30 +16,32 @@ _REFERENCE_S = 1.0  # of the seconds given
 _LARGEST_BYTES = 2 * 2**30  # a step that may take more memory is not tried
 
 
-def cpu_operations_per_second(forecast: Forecast, *, precision: str, threads: int, seconds: float = 10.0) -> float:
+def cpu_operations_per_second(forecast: Forecast, *, precision: str, cores: int, seconds: float = 10.0) -> float:
     """Floating-point operations per second that training the approach's networks reaches here, over all of them.
 
-    Steps of each network are timed for as long as its share of the operations. A network of which one sample would take
-    longer, or 2 GiB, counts at the rate of a convolution of 64 channels.
+    Measured on one core and multiplied by their number: by default a run has one job per core.
+
+    Steps of each network are timed, half of the time split evenly and half by operations. A network of which two samples
+    would take longer, or 2 GiB, counts at the rate of a convolution of 64 channels.
 
     Args:
         forecast: with the networks.
         precision: of autocast on the processor.
-        threads: of torch.
+        cores: of this machine.
         seconds: to measure for.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     try:
         reference = _reference_rate(precision, _REFERENCE_S)
         total = sum(_operations(one) for one in forecast.networks)
         needed = 0.0  # seconds for all operations
         for one in forecast.networks:
-            share = _operations(one) / total if total else 0.0
+            share = 0.5 * _operations(one) / total + 0.5 / len(forecast.networks) if total else 0.0
             needed += _operations(one) / _rate(one, reference, precision, share * (seconds - _REFERENCE_S))
     finally:
         torch.set_num_threads(before)
-    return total / needed if needed else reference
+    return cores * (total / needed if needed else reference)
 
 
 def _operations(one: NetworkForecast) -> float:
@@ -55,19 +57,21 @@ def _rate(one: NetworkForecast, reference: float, precision: str, seconds: float
     if samples < min(2, batch):
         return reference
     network = settle(one.use.build(), "cpu").train()
-    return _steps_per_second(network, one.use.forward, samples, precision, seconds) * samples * per_sample
+    own = one.use.cpu_precision or precision
+    return _steps_per_second(network, one.use.forward, samples, own, seconds) * samples * per_sample
 
 
 def _steps_per_second(network: nn.Module, forward: object, samples: int, precision: str, seconds: float) -> float:
+    """By the fastest of the steps; the first is not counted, since it makes what later ones find ready."""
     times: list[float] = []
     end = time.perf_counter() + seconds
-    while not times or time.perf_counter() < end:
+    while len(times) < 3 or time.perf_counter() < end:
         start = time.perf_counter()
         with autocast("cpu", precision):
             outputs = forward(network, samples)  # type: ignore[operator]
         sum(leaf.float().mean() for leaf in tree_leaves(outputs) if _learns(leaf)).backward()  # type: ignore[union-attr]
         times.append(time.perf_counter() - start)
-    return 1 / min(times)
+    return 1 / min(times[1:])
 
 
 def _learns(leaf: object) -> bool:
