@@ -58,10 +58,19 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class StudyCounts:
-    """How many studies one job learns from (``train``) and grades (``graded``)."""
+    """The size of one job.
+
+    Attributes:
+        train: studies that it learns from.
+        graded: studies that it grades.
+        sagittal_slices: of a sagittal series; the competition's median.
+        series: per study; the competition's mean.
+    """
 
     train: int
     graded: int
+    sagittal_slices: int = 17
+    series: float = 3.2
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,9 @@ from torch import Tensor, nn
 
 from bench.approach import NetworkUse, StudyCounts
 from bench.targets import LEVELS
-from bench.training.forecast.estimate import TYPICAL_SLICES
 
-from .bags import STREAMS
+from .bags import CONDITION_STREAMS, STREAMS
 from .config import MILConfig
-from .location_config import DepthNetwork
 from .location_networks import (
     AXIAL_NEIGHBOURS,
     RECESSES,
@@ -57,13 +55,15 @@ def _slice_network(networks: LocationNetworks, key: NetworkKey, studies: StudyCo
     views = len(structure.views)
     # in prediction a symmetric structure's slices are shown in either order, if scores are asked for
     shown = views * (2 if structure.symmetric and config.predicts == "slice" else 1)
-    depth = _depth(config)
+    present = min(config.depth, studies.sagittal_slices)
+    # padded where one vector stands for the whole series
+    depth = config.depth if config.pooling == "volume" else present
     return NetworkUse(
         name=f"{key.part} slices {key.number}",
         build=partial(networks.untrained, key),
         forward=partial(_forward_images, depth, config.size),
         batch_size=config.schedule.batch_size,
-        images=min(config.depth, TYPICAL_SLICES),
+        images=present,
         trained=splits * train * views * config.schedule.epochs,
         evaluated=splits * left_out * shown,
         predicted=splits * studies.graded * shown,
@@ -73,11 +73,6 @@ def _slice_network(networks: LocationNetworks, key: NetworkKey, studies: StudyCo
         averaged=config.schedule.average > 0,
         cpu_precision=CPU_PRECISION,
     )
-
-
-def _depth(config: DepthNetwork) -> int:
-    """Slices that a series is shown with: it is padded where one vector stands for all of it."""
-    return config.depth if config.pooling == "volume" else min(config.depth, TYPICAL_SLICES)
 
 
 def _point_network(networks: LocationNetworks, key: NetworkKey, studies: StudyCounts) -> NetworkUse:
@@ -113,8 +108,7 @@ def _severity_network(
 ) -> NetworkUse:
     """Of stage 2: a sample is a study with all its bags."""
     bare = network.model_copy(update={"pretrained": False})
-    with torch.device("meta"):
-        streams = SeverityNet(config, bare, conditions).streams
+    streams = tuple(dict.fromkeys(name for one in conditions for name in CONDITION_STREAMS[one]))
     return NetworkUse(
         name=f"severity {number} {'+'.join(conditions)}",
         build=partial(SeverityNet, config, bare, conditions),
@@ -133,9 +127,7 @@ def _forward_bags(
 ) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
     """Bags (B * K, S, H, W) by stream through a network of stage 2; what it returns enters the losses."""
     bags = {
-        name: torch.zeros(
-            samples * len(STREAMS[name].targets), config.bag, *getattr(config.windows, name).size
-        )
+        name: torch.zeros(samples * len(STREAMS[name].targets), config.bag, *getattr(config.windows, name).size)
         for name in streams
     }
     graded: dict[str, Grades] = network(bags)

@@ -20,7 +20,7 @@ from .classifier import Classifier
 from .config import MultitaskConfig
 from .crop_reader import StudyCropReader
 from .defects import crop_sources, miscropped, misread
-from .files import Parts, copy_stage, load_parts
+from .files import Parts, link_stage, load_parts
 from .fitting import fit_parts
 from .forecast import network_uses
 from .frames import Frames
@@ -84,7 +84,7 @@ class Multitask(Approach):
         """The stages' files and the network."""
         parts, model = self._fitted()
         for name, source in parts.folders.items():
-            copy_stage(source, folder / name)
+            link_stage(source, folder / name)
         save_model(folder / _MODEL, model)
 
     @classmethod

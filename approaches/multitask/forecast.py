@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from bench.approach import NetworkUse, StudyCounts
 from bench.targets import AXIAL_T2, CONDITIONS, LEVELS, SAGITTAL_T1, SAGITTAL_T2, indices
-from bench.training.forecast.estimate import TYPICAL_SERIES
 
 from .classifier import Classifier, head_names
 from .classifier_config import ClassifierConfig
@@ -60,9 +59,7 @@ def _localiser(config: MultitaskConfig, studies: StudyCounts, *, one_loop: bool)
 
 def _forward_frames(network: Locator, samples: int) -> dict[str, Tensor]:
     """The images of some studies through the localiser."""
-    images = {
-        kind: torch.zeros(samples * count, CHANNELS, *network.size(kind)) for kind, count in FRAMES.items()
-    }
+    images = {kind: torch.zeros(samples * count, CHANNELS, *network.size(kind)) for kind, count in FRAMES.items()}
     found: dict[str, Tensor] = network(images)
     return found
 
@@ -70,7 +67,7 @@ def _forward_frames(network: Locator, samples: int) -> dict[str, Tensor]:
 def _superres(config: MultitaskConfig, studies: StudyCounts) -> NetworkUse:
     """A sample is a patch of one slice, or a slice of a crop that is enlarged once."""
     network, classifier = config.superres.network, config.classifier
-    per_study = TYPICAL_SERIES * network.slices_per_series * network.patches_per_slice
+    per_study = studies.series * network.slices_per_series * network.patches_per_slice
     epochs = range(1, classifier.schedule.epochs + 1)
     larger = sum(classifier.size_in(epoch) > classifier.crop_size for epoch in epochs)
     slices = _crops(classifier) * CHANNELS

@@ -87,7 +87,9 @@ class TargetQueries(nn.Module):
         for head in self.outer:
             nn.init.zeros_(head[-1].weight)  # type: ignore[index]
             nn.init.zeros_(head[-1].bias)  # type: ignore[index]
-        self.register_buffer("sides", torch.stack([SIDES, torch.ones_like(SIDES), torch.ones_like(SIDES)], dim=1), persistent=False)
+        self.register_buffer(
+            "sides", torch.stack([SIDES, torch.ones_like(SIDES), torch.ones_like(SIDES)], dim=1), persistent=False
+        )
 
     def start(self, anatomy: Anatomy) -> None:
         """Begin at the places where the annotators of the training studies marked levels and conditions."""

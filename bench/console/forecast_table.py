@@ -77,7 +77,11 @@ def _column(one: ApproachForecast) -> list[str]:
         f"{found.gpu_memory_gb:.1f}",
         f"{found.memory_gb:.1f}",
         f"{found.disk_gb(jobs):.1f}",
-        "0" if not found.operations else _UNKNOWN if one.cpu_rate is None else hours(_cpu_hours(found, jobs, one.cpu_rate)),
+        "0"
+        if not found.operations
+        else _UNKNOWN
+        if one.cpu_rate is None
+        else hours(_cpu_hours(found, jobs, one.cpu_rate)),
         *(hours(device.hours(found.operations * jobs)) for device in DEVICES),
         hours(reading_hours(found.slices * jobs)),
     ]

@@ -16,11 +16,6 @@ _FRAGMENTATION = 1.1
 _MAIN_BASE_GB = 1.0  # Python, torch and the libraries
 _FLOAT = 4
 
-TYPICAL_SLICES = 17
-"""Slices of a sagittal series of the competition, median."""
-TYPICAL_SERIES = 3.2
-"""Series per study of the competition, mean."""
-
 
 @dataclass(frozen=True, slots=True)
 class NetworkForecast:
@@ -85,9 +80,7 @@ class Forecast:
     @property
     def slices(self) -> float:
         """Slices that are read."""
-        return sum(
-            one.use.images * (one.use.trained + one.use.evaluated + one.use.predicted) for one in self.networks
-        )
+        return sum(one.use.images * (one.use.trained + one.use.evaluated + one.use.predicted) for one in self.networks)
 
     @property
     def parameters(self) -> int:
