@@ -36,8 +36,8 @@ def network_uses(config: MILConfig, studies: StudyCounts) -> list[NetworkUse]:
         for key in networks.keys(0)
     ]
     for number, network in enumerate(config.severity.networks):
-        for conditions in condition_sets(config.severity):
-            uses.append(_severity_network(config.severity, network, number, conditions, studies))
+        sets = condition_sets(config.severity)
+        uses += [_severity_network(config.severity, network, number, conditions, studies) for conditions in sets]
     return uses
 
 

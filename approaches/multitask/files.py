@@ -51,7 +51,10 @@ def load_parts(folder: Path, config: MultitaskConfig) -> Parts:
 
 
 def link_stage(source: Path, target: Path) -> None:
-    """Link a stage's files, or copy them where there are no links; its own marks and checksums (hidden, or without a suffix) stay behind."""
+    """Link a stage's files, or copy them where there are no links.
+
+    The stage's own marks and checksums (hidden, or without a suffix) stay behind.
+    """
     for path in sorted(source.rglob("*")):
         relative = path.relative_to(source)
         if path.is_file() and path.suffix and not any(part.startswith(".") for part in relative.parts):

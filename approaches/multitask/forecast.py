@@ -136,6 +136,6 @@ def _forward_crops(size: int, network: Classifier, samples: int) -> list[Tensor]
     for condition in CONDITIONS:
         width = network.num_features * len(streams[condition])
         of_heads = [names[target] for target in indices(condition)]
-        for name in dict.fromkeys(of_heads):
-            outputs.append(network.heads[name](torch.zeros(samples * of_heads.count(name), width)))
+        features = {name: torch.zeros(samples * of_heads.count(name), width) for name in of_heads}
+        outputs += [network.heads[name](one) for name, one in features.items()]
     return outputs
