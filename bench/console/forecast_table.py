@@ -57,10 +57,11 @@ def explanation() -> list[str]:
         f"{one.name} {one.peak / 1e12:g} TFLOP/s x {one.utilisation:.0%} ({one.source})" for one in DEVICES
     )
     return [
-        "Hours: 2 operations per multiply-add; a backward pass counts as two forward passes; one job at a time on a GPU.",
-        f"GPUs: published peak x assumed utilisation: {devices}. This CPU: measured for some seconds on one core, times the cores.",
-        f"Reading: {SLICES_PER_S:g} slices of 256 x 256 per second; smaller ones, or ones that are kept in memory, take "
-        "less. It overlaps with computing on a GPU: the longer of the two counts.",
+        "Hours: 2 operations per multiply-add; a backward pass counts as two forward passes; one job per GPU.",
+        f"GPUs: published peak x assumed utilisation: {devices}.",
+        "This CPU: measured for some seconds on one core, times the cores.",
+        f"Reading: {SLICES_PER_S:g} slices of 256 x 256 per second; smaller ones, or ones kept in memory, take less. It "
+        " overlaps with computing on a GPU: the longer of the two counts.",
         "Counts assume that every study has every series and label. Preparing data and other models are not in them.",
     ]
 
@@ -77,18 +78,16 @@ def _column(one: ApproachForecast) -> list[str]:
         f"{found.gpu_memory_gb:.1f}",
         f"{found.memory_gb:.1f}",
         f"{found.disk_gb(jobs):.1f}",
-        "0"
-        if not found.operations
-        else _UNKNOWN
-        if one.cpu_rate is None
-        else hours(_cpu_hours(found, jobs, one.cpu_rate)),
+        _cpu_hours(found, jobs, one.cpu_rate),
         *(hours(device.hours(found.operations * jobs)) for device in DEVICES),
         hours(reading_hours(found.slices * jobs)),
     ]
 
 
-def _cpu_hours(one: Forecast, jobs: int, rate: float) -> float:
-    return one.operations * jobs / rate / 3600
+def _cpu_hours(one: Forecast, jobs: int, rate: float | None) -> str:
+    if not one.operations:
+        return "0"
+    return _UNKNOWN if rate is None else hours(one.operations * jobs / rate / 3600)
 
 
 def count(value: float) -> str:

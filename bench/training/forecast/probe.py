@@ -20,8 +20,8 @@ def cpu_operations_per_second(forecast: Forecast, *, precision: str, cores: int,
 
     Measured on one core and multiplied by their number: by default a run has one job per core.
 
-    Steps of each network are timed, half of the time split evenly and half by operations. A network of which two samples
-    would take longer, or 2 GiB, counts at the rate of a convolution of 64 channels.
+    Steps of each network are timed, half of the time split evenly and half by operations. A network of which two
+    samples would take longer, or 2 GiB, counts at the rate of a convolution of 64 channels.
 
     Args:
         forecast: with the networks.
@@ -68,7 +68,7 @@ def _steps_per_second(network: nn.Module, forward: object, samples: int, precisi
         start = time.perf_counter()
         with autocast("cpu", precision):
             outputs = forward(network, samples)  # type: ignore[operator]
-        sum(leaf.float().mean() for leaf in tree_leaves(outputs) if _learns(leaf)).backward()  # type: ignore[union-attr]
+        sum(leaf.float().mean() for leaf in tree_leaves(outputs) if _learns(leaf)).backward()
         times.append(time.perf_counter() - start)
     return 1 / min(times[1:])
 

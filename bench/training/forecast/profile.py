@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,16 +72,20 @@ def profile(use: NetworkUse, precision: str) -> Profile:
 class Memory(TorchDispatchMode):
     """Follows which results of torch functions are alive, in bytes.
 
+    Args:
+        aside: tensors that are not counted, nor views of them.
+
     Attributes:
         alive: now.
         peak: the most at any time.
         largest: the largest single one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, aside: Iterable[Tensor] = ()) -> None:
         super().__init__()
         self.alive = self.peak = self.largest = 0
-        self._sizes: dict[int, int] = {}
+        self._aside = [tensor.untyped_storage() for tensor in aside]
+        self._sizes = {storage._cdata: 0 for storage in self._aside}
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         results = function(*args, **(kwargs or {}))
@@ -108,7 +112,7 @@ def _run(
     network: nn.Module, forward: Callable[[Any, int], object], samples: int, precision: str
 ) -> tuple[Memory, float]:
     """Memory beside the weights at the end of a forward pass, and its floating-point operations."""
-    memory = Memory()
+    memory = Memory([*network.parameters(), *network.buffers()])
     # cuDNN's fused LSTM asks for a GPU, and a transformer's fast path for values
     unfused = torch.backends.cudnn.flags(enabled=False)
     torch.backends.mha.set_fastpath_enabled(False)
