@@ -60,8 +60,8 @@ def explanation() -> list[str]:
         "Hours: 2 operations per multiply-add; a backward pass counts as two forward passes; one job per GPU.",
         f"GPUs: published peak x assumed utilisation: {devices}.",
         "This CPU: measured for some seconds on one core, times the cores.",
-        f"Reading: {SLICES_PER_S:g} slices of 256 x 256 per second; smaller ones, or ones kept in memory, take less. It "
-        " overlaps with computing on a GPU: the longer of the two counts.",
+        f"Reading: {SLICES_PER_S:g} slices of 256 x 256 per second; smaller ones, or ones kept in memory, take less. "
+        "It overlaps with computing on a GPU: the longer of the two counts.",
         "Counts assume that every study has every series and label. Preparing data and other models are not in them.",
     ]
 

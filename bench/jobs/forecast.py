@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from bench import plugins
-from bench.approach import StudyCounts
+from bench.approach import Approach, StudyCounts
+from bench.files.atomic import DamagedError, read_json, write_json
 from bench.jobs import hardware
+from bench.jobs.config import canonical
+from bench.jobs.result import StoredForecast
 
 if TYPE_CHECKING:
     from bench.training.forecast.estimate import Forecast
@@ -35,6 +41,38 @@ class ApproachForecast:
     one: Forecast | None
     why: str = ""
     cpu_rate: float | None = None
+
+
+def stored_forecast(
+    approach: Approach, studies: StudyCounts, *, source: Mapping[str, Any], memory: Path
+) -> StoredForecast | None:
+    """The forecast that a job keeps beside what it measures; None where the approach has no network or does not tell.
+
+    Args:
+        approach: with its configuration.
+        studies: of the job.
+        source: all else that the networks are made from.
+        memory: a folder to remember answers in: jobs of equal folds ask the same.
+    Raises:
+        Exception: whatever the approach's `forecast` raises.
+    """
+    config = approach.config.model_dump(mode="json")
+    about = canonical({"source": dict(source), "config": config, "studies": [studies.train, studies.graded]})
+    path = memory / f"{hashlib.sha256(about.encode()).hexdigest()[:32]}.json"
+    try:
+        known = read_json(path)
+        if known is not None:
+            return StoredForecast.model_validate(known)
+    except (DamagedError, ValidationError):
+        path.unlink(missing_ok=True)
+    uses = approach.forecast(studies)
+    if not uses:
+        return None
+    from bench.training.forecast.estimate import estimate
+
+    found = StoredForecast.model_validate(estimate(uses, precision=GPU_PRECISION).document())
+    write_json(path, found.model_dump(mode="json"))
+    return found
 
 
 def study_counts(studies: int, folds: int, fraction: float = 1.0) -> StudyCounts:
