@@ -15,6 +15,7 @@ class ForecastCost:
 
     Attributes:
         label: the approach.
+        studies: how many it has graded.
         training_multiply_adds, prediction_multiply_adds: forecast, of all studies.
         prediction_per_study, measured_per_study: multiply-adds of grading one study; None where not measured.
         parameters, measured_parameters: of one job, the largest.
@@ -25,6 +26,7 @@ class ForecastCost:
     """
 
     label: str
+    studies: int
     training_multiply_adds: float
     prediction_multiply_adds: float
     prediction_per_study: float
@@ -61,6 +63,7 @@ def _cost(approach: ApproachResult, forecasts: Sequence[StoredForecast]) -> Fore
     gpu = [each.peak_gpu_memory_mb for each in results if each.peak_gpu_memory_mb is not None]
     return ForecastCost(
         label=approach.label,
+        studies=approach.studies,
         training_multiply_adds=sum(one.training_multiply_adds for one in forecasts) / seeds,
         prediction_multiply_adds=prediction,
         prediction_per_study=prediction / max(approach.studies, 1),

@@ -50,7 +50,7 @@ def forecast_table(costs: Sequence[ForecastCost]) -> Table:
     caption = (
         "Forecast before training, as bench run --dry-run tells it, and what the jobs measured. All folds; memory and "
         "parameters of one job. Times are those of computing at a published peak and an assumed utilisation "
-        f"({devices}); reading is that of two cores at {SLICES_PER_S:g} slices of 256 x 256 per second. Forecasts assume "
-        "that every study has every series. Measured main memory is that of the device the jobs ran on."
+        f"({devices}); reading is that of two cores at {SLICES_PER_S:g} slices of 256 x 256 per second. Forecasts "
+        "assume that every study has every series. Measured main memory is that of the device the jobs ran on."
     )
     return Table("forecast", "Forecast and measured costs", columns, tuple(rows), caption)

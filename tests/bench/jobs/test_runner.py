@@ -298,8 +298,10 @@ def test_train_fraction_uses_a_nested_share(suite: Suite) -> None:
 
 
 def test_dry_run_trains_nothing(suite: Suite) -> None:
-    assert "jobs: 2 (2 missing)" in suite.run("--dry-run")
+    output = suite.run("--dry-run")
+    assert "jobs: 2 (2 missing)" in output
     assert not suite.jobs()
+    assert "unknown, since the approach does not tell its networks" in output
 
 
 @pytest.mark.parametrize(
