@@ -25,11 +25,11 @@ class Mine(Approach):
 """
 
 
-def run(tmp_path: Path, body: str):
-    path = tmp_path / "mine.py"
+def run(tmp_path: Path, body: str, name: str = "mine"):
+    path = tmp_path / f"{name}.py"
     path.write_text(PLUGIN.replace("FORECAST", body))
     counts = [(fraction, study_counts(100, 5, fraction)) for fraction in (1.0, 0.5)]
-    return forecast_run([("mine", "default", "{}")], [path], counts, 5, probe_s=0)
+    return forecast_run([(name, "default", "{}")], [path], counts, 5, probe_s=0)
 
 
 def test_studies_of_one_job() -> None:
@@ -45,13 +45,13 @@ def test_an_approach_that_does_not_tell_is_unknown(tmp_path: Path) -> None:
 
 
 def test_an_approach_that_fails_refuses_nothing(tmp_path: Path) -> None:
-    one, _ = run(tmp_path, "raise ValueError('no such\\\\nthing')")
+    one, _ = run(tmp_path, "raise ValueError('no such\\nthing')", "failing")
     assert (one.one, one.why) == (None, "ValueError: no such")
 
 
 def test_the_table_tells_what_is_known(tmp_path: Path) -> None:
     console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    print_forecast(console, [*run(tmp_path, "return []"), *run(tmp_path, "return None")])
+    print_forecast(console, [*run(tmp_path, "return []", "without"), *run(tmp_path, "return None", "silent")])
     text = console.export_text()
     assert "T4 65 TFLOP/s x 31%" in text
     row = next(line for line in text.splitlines() if "disk beside the cache" in line)
@@ -86,7 +86,8 @@ def test_jobs_of_equal_folds_remember_the_forecast(tmp_path: Path) -> None:
         for _ in range(2)  # type: ignore[arg-type]
     )
     assert first == second
-    assert first is not None and first.training_multiply_adds == 3 * 10 * 32
+    assert first is not None
+    assert first.training_multiply_adds == 3 * 10 * 32
     assert approach.asked == 1
     stored_forecast(approach, StudyCounts(11, 5), source={}, memory=tmp_path)  # type: ignore[arg-type]
     assert approach.asked == 2
