@@ -39,7 +39,6 @@ BOOKKEEPING = frozenset(
     {
         "bench.files.atomic",  # how files are written, not what is in them
         "bench.files.checksums",
-        "bench.files.linking",
         "bench.files.processes",
         "bench.jobs.clock",  # what it cost
         "bench.jobs.config",  # makes the configuration, which is a part of its own
