@@ -85,7 +85,9 @@ numbers = Listed(float, "numbers")
     "--deterministic", is_flag=True, help="Same result each time on CUDA too, at the cost of speed. CPUs need no flag."
 )
 @click.option("--force", is_flag=True, help="Run all jobs again; old results are moved to replaced/.")
-@click.option("--dry-run", is_flag=True, help="Check everything and show what would run; build and write nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, show what would run and what it would cost; build nothing."
+)
 def command(**options: Any) -> int:
     """Train and score approaches on the same folds.
 
@@ -147,6 +149,7 @@ def _request(options: dict[str, Any]) -> Request:
 
 def _show_foreseen(console: Console, request: Request) -> int:
     from bench.jobs.dry_run import foresee
+    from bench.jobs.request import check_folds
 
     foreseen = foresee(request)
     if foreseen.states is None:
@@ -156,8 +159,20 @@ def _show_foreseen(console: Console, request: Request) -> int:
     elif foreseen.opened is not None:
         _say_what_is_left_out(console, foreseen.opened, ())
         _say_states(console, foreseen.states)
+    _show_forecast(console, request, foreseen.studies, check_folds(request))
     console.print("dry run: nothing was built or written", highlight=False)
     return 0
+
+
+def _show_forecast(console: Console, request: Request, studies: int, folds: int) -> None:
+    """What all jobs of the run would cost; unknown for approaches that do not tell."""
+    from bench.console.forecast_table import print_forecast
+    from bench.jobs.forecast import forecast_run, study_counts
+    from bench.jobs.plan import resolve_approaches
+
+    fractions = [(fraction, study_counts(studies, folds, fraction)) for fraction in request.train_fractions]
+    jobs = len(request.only_folds or range(folds)) * len(request.seeds)
+    print_forecast(console, forecast_run(resolve_approaches(request, None), request.plugins, fractions, jobs))
 
 
 def _say_what_is_left_out(console: Console, opened: Opened, changed: Sequence[str]) -> None:

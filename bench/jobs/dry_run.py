@@ -26,6 +26,7 @@ class Foreseen:
         labels: the jobs by name.
         states: what there is of each job; None while that cannot be told, since the data are not ready.
         opened: the data; None likewise.
+        studies: how many there are; at most, while the data are not ready.
     """
 
     jobs: int
@@ -33,6 +34,7 @@ class Foreseen:
     labels: tuple[str, ...]
     states: tuple[State, ...] | None = None
     opened: Opened | None = None
+    studies: int = 0
 
 
 def foresee(request: Request) -> Foreseen:
@@ -48,7 +50,7 @@ def foresee(request: Request) -> Foreseen:
     pending = dataset.pending(preset=preset, data=request.data, cache=request.cache)
     if pending is not None:
         check_studies(request, pending.studies, what=name)
-        return _unready(request, configured, _generation_text(pending))
+        return _unready(request, configured, _generation_text(pending), pending.studies)
     folder = dataset.locate(preset=preset, data=request.data, cache=request.cache, jobs=1, progress=_refuse)
     check_folder(folder)
     tables = read_tables(folder)
@@ -58,10 +60,14 @@ def foresee(request: Request) -> Foreseen:
     series = tables.series[~tables.series["study_id"].isin(excluded)]
     unread = unread_series(layout, series, cache=request.cache)
     if unread:
-        return _unready(request, configured, f"would read {unread:,} series of {folder} into the cache")
+        return _unready(
+            request, configured, f"would read {unread:,} series of {folder} into the cache", len(tables.labels)
+        )
     opened = open_dataset(dataset, folder, cache=request.cache, jobs=1, progress=_refuse)
     _, jobs = jobs_on(request, configured, name, folder, opened)
-    return Foreseen(len(jobs), "", tuple(job.label for job in jobs), tuple(survey(request, jobs)), opened)
+    return Foreseen(
+        len(jobs), "", tuple(job.label for job in jobs), tuple(survey(request, jobs)), opened, len(opened.cohort)
+    )
 
 
 def _generation_text(pending: Pending) -> str:
@@ -72,7 +78,7 @@ def _generation_text(pending: Pending) -> str:
     return f"would generate {pending.studies} studies{size}, in {pending.folder}"
 
 
-def _unready(request: Request, configured: list[Configured], first: str) -> Foreseen:
+def _unready(request: Request, configured: list[Configured], first: str, studies: int) -> Foreseen:
     folds = request.only_folds or range(check_folds(request))
     labels = tuple(
         f"{approach}-{preset} fold {fold}"
@@ -83,7 +89,7 @@ def _unready(request: Request, configured: list[Configured], first: str) -> Fore
         for seed in request.seeds
         for fold in folds
     )
-    return Foreseen(len(labels), first, labels)
+    return Foreseen(len(labels), first, labels, studies=studies)
 
 
 def _refuse(what: str, done: int, total: int) -> None:

@@ -50,6 +50,7 @@ BOOKKEEPING = frozenset(
         "bench.jobs.fingerprint",
         "bench.jobs.fitted",
         "bench.jobs.folder",  # what the files of a job are called
+        "bench.jobs.forecast",  # told beside the result
         "bench.jobs.hardware",  # device, precision and threads are recorded, and make nothing stale
         "bench.jobs.history",
         "bench.jobs.keys",

@@ -320,6 +320,12 @@ def files_below(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != "__pycache__"}
 
 
+def test_dry_run_says_where_a_cost_is_unknown(suite: Suite) -> None:
+    output = suite.run("--dry-run")
+    assert not suite.jobs()
+    assert "unknown, since the approach does not tell its networks" in output
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
