@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.plugins import Plugin
 
 DEFAULT_START = "prior"
-TEMPLATE = "template"
+TEMPLATE = "new_approach"
 """A folder of this name in an approach is copied in place of the approach."""
 
 _TEST = '''"""The contract of `bench.approach`, checked on a few odd studies. Run it: pytest {name}/tests"""
