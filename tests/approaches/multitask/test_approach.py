@@ -36,11 +36,11 @@ def fitted(job_at, parts, tmp_path_factory: pytest.TempPathFactory) -> Multitask
 
 
 @pytest.fixture
-def predict(fitted: Multitask, job_at, tmp_path: Path) -> Predict:
-    """Predictions and notes."""
+def predict(fitted: Multitask, odd, tmp_path: Path) -> Predict:
+    """Predictions and notes; with features of its own, since the studies may lack series."""
 
     def run(studies: Cohort) -> tuple[Predictions, list[tuple[int, str]]]:
-        context = job_at(tmp_path / "job")
+        context = make_context(tmp_path / "job", odd.volumes)
         return fitted.predict(studies, context), list(context._notes)
 
     return run
