@@ -35,7 +35,12 @@ _PUBLIC = {
     "Study": "bench.imaging.study",
     "TARGETS": "bench.targets",
     "Target": "bench.targets",
+    "compare": "bench.api.compare",
+    "load_results": "bench.api.results",
+    "open_dataset": "bench.api.datasets",
+    "run": "bench.api.run",
     "score": "bench.metric",
+    "show": "bench.api.show",
 }
 __all__ = [*_PUBLIC]
 

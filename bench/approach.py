@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from bench.data.cohort import Cohort
     from bench.imaging.study import Study
     from bench.imaging.volumes import Volumes
@@ -35,7 +37,7 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Predictions:
     """What an approach says of some studies.
 
@@ -52,6 +54,74 @@ class Predictions:
     probabilities: NDArray[np.float64]
     points: pd.DataFrame | None = None
     evidence: pd.DataFrame | None = None
+
+    def __repr__(self) -> str:
+        more = [
+            f"{len(table)} {name}"
+            for name, table in (("points", self.points), ("rows of evidence", self.evidence))
+            if table is not None
+        ]
+        return f"Predictions({', '.join([f'{len(self.study_ids)} studies', *more])})"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCounts:
+    """The size of one job.
+
+    Attributes:
+        train: studies that it learns from.
+        graded: studies that it grades.
+        sagittal_slices: of a sagittal series; the competition's median.
+        series: per study; the competition's mean.
+    """
+
+    train: int
+    graded: int
+    sagittal_slices: int = 17
+    series: float = 3.2
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkUse:
+    """Networks of one architecture, and how often one job uses them: what costs are forecast from.
+
+    A sample is whatever ``forward`` takes several of. Where the number of samples depends on the data, give the most
+    that there can be.
+
+    Attributes:
+        name: of the network.
+        build: makes it; called on torch's meta device, so without pretrained weights.
+        forward: (network, samples) runs a batch forward. It makes its inputs by torch functions such as `torch.zeros`
+            and asks no tensor for its values: none has any.
+        batch_size: samples per training batch.
+        images: slices that are read per sample.
+        trained: samples that pass forward and backward, over all epochs and networks.
+        evaluated: samples that pass forward alone while the approach is fitted, on inner hold-outs for example.
+        predicted: samples that pass forward alone in prediction.
+        prediction_batch: samples per batch there.
+        count: how many networks of this kind there are. All are stored.
+        staged: whether they are trained in a stage that other jobs may share.
+        averaged: whether a moving average of the weights is kept.
+        kept_mb: main memory for images that are kept while it is trained, MiB.
+        shared_mb: files of shared work, for all jobs together, MiB.
+        cpu_precision: what it is trained in on a CPU; None: what the job is.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    forward: Callable[[Any, int], object]
+    batch_size: int
+    images: float
+    trained: float
+    evaluated: float = 0.0
+    predicted: float = 0.0
+    prediction_batch: int = 1
+    count: int = 1
+    staged: bool = False
+    averaged: bool = False
+    kept_mb: float = 0.0
+    shared_mb: float = 0.0
+    cpu_precision: str | None = None
 
 
 # Builders are functions at module level: (train, context, config), and (studies, context, config) without labels.
@@ -167,6 +237,10 @@ class Approach(ABC):
 
     def skip(self, studies: Cohort) -> str | None:
         """Why this approach cannot run on these studies (given without labels), or None if it can."""
+        return None
+
+    def forecast(self, studies: StudyCounts) -> Sequence[NetworkUse] | None:
+        """Its networks and how often one job uses them, or None if that is unknown. Nothing is built or read."""
         return None
 
     @abstractmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +19,23 @@ from bench.errors import UsageError
 
 # (name of the work, items done, items in total)
 Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What `DataSet.locate` would have to generate first.
+
+    Attributes:
+        studies: how many.
+        gigabytes: what their files take on disk; None if unknown.
+        folder: where they would lie.
+        prepared_gigabytes: what they take once more in the volume cache; None if unknown.
+    """
+
+    studies: int
+    gigabytes: float | None
+    folder: Path
+    prepared_gigabytes: float | None = None
 
 
 class DataSet(ABC):
@@ -44,6 +62,16 @@ class DataSet(ABC):
             progress: called during the work.
         """
 
+    def pending(self, *, preset: str | None, data: Path | None, cache: Path) -> Pending | None:
+        """What `locate` would generate if it were called so, or None if nothing; writes nothing.
+
+        A data set that generates must tell: ``bench run --dry-run`` calls `locate` only where this is None.
+
+        Raises:
+            UsageError: `locate` would refuse.
+        """
+        return None
+
     def build(
         self,
         folder: Path,
@@ -66,7 +94,10 @@ class DataSet(ABC):
             progress: called during the work.
             tables_only: write no images.
         """
-        raise UsageError(f"the data set {type(self).__name__} cannot be generated; name its folder with --data.")
+        raise UsageError(
+            f"the data set {type(self).__name__} cannot be generated. Use the folder that holds it: bench run "
+            "--dataset NAME --data FOLDER."
+        )
 
     def expected_gigabytes(self, preset: str | None, studies: int | None) -> float | None:
         """The size in GB of what `build` will write; None if unknown."""

@@ -14,15 +14,16 @@ from pathlib import Path
 import bench
 from bench.imports import Import, Package, SourceTree, read_or_empty
 
-# Folders that are no part of the plug-in they lie in, beside hidden ones: caches, other packages, data, results.
-_NOT_WALKED = {"__pycache__", "node_modules", "site-packages", "venv", "train_images"}
+# Folders that are no part of the plug-in they lie in, beside hidden ones: tests, what `bench new` copies, caches, other
+# packages, data, results.
+_NOT_WALKED = {"__pycache__", "node_modules", "new_approach", "site-packages", "tests", "venv", "train_images"}
 _NOT_WALKED |= {"runs", "wandb", "mlruns", "lightning_logs"}
 _RESULTS = re.compile(r"folds-\d+-[0-9a-f]{8}")  # a split's results, in a store of any name
 _MARKS = ("pyvenv.cfg", "conda-meta", "CACHEDIR.TAG")  # a virtual environment, one of conda's, a cache
 
 
 def walk(folder: Path) -> list[Path]:
-    """The files of a plug-in's folder, sorted, without those that are hidden or in caches, environments or results."""
+    """The files of a plug-in's folder, sorted, without those that are hidden or in tests, caches or results."""
     files: list[Path] = []
     seen: set[str] = set()
     for root, folders, names in os.walk(folder, followlinks=True):

@@ -11,7 +11,7 @@ import importlib.metadata
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +28,30 @@ CONTRACTS = {
     "datasets": ("bench.dataset", "DataSet"),
     "reports": ("bench.report", "Report"),
 }
+_being_imported: set[str] = set()
 _SINGULAR = {"approaches": "approach", "datasets": "data set", "reports": "report"}
 
 
 class PluginError(BenchError):
     """A plug-in exists but cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Live:
+    """A class that was defined in this process, such as in a notebook, in place of a file.
+
+    Attributes:
+        cls: the class.
+        sources: what its results depend on of the code around it, by name; unique per run where that cannot be read.
+        reaches: the modules of ``bench`` that it uses.
+    """
+
+    cls: type
+    sources: Mapping[str, str]
+    reaches: tuple[str, ...] = ()
+
+
+_live: dict[str, Plugin] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +64,7 @@ class Plugin:
         origin: where it comes from, in words.
         path: its folder or file; None for one that an installed package announces.
         entry_point: the object reference of such a package, such as ``mypackage.spine:MyApproach``.
+        live: the class itself, where it was defined in this process.
     """
 
     kind: str
@@ -52,6 +72,12 @@ class Plugin:
     origin: str
     path: Path | None = None
     entry_point: str | None = None
+    live: Live | None = None
+
+    @property
+    def has_files(self) -> bool:
+        """Whether presets and ablations may lie beside it: it is a folder, or in an installed package."""
+        return self.live is None and (self.path is None or self.path.is_dir())
 
     def package(self) -> Package:
         """The folder or the file that the plug-in is made of, under the name that it is imported by.
@@ -95,7 +121,8 @@ def available(kind: str, paths: Sequence[Path] = ()) -> dict[str, Plugin]:
         UsageError: two plug-ins have one name, or a path is no plug-in.
     """
     found: dict[str, Plugin] = {}
-    for plugin in [*_in_tree(kind), *_at_paths(kind, paths), *_announced(kind)]:
+    live = [plugin for plugin in _live.values() if plugin.kind == kind]
+    for plugin in [*_in_tree(kind), *_at_paths(kind, paths), *_announced(kind), *live]:
         other = found.get(plugin.name)
         if other is not None:
             raise UsageError(
@@ -125,11 +152,13 @@ def load(kind: str, name: str, paths: Sequence[Path] = ()) -> Any:
 
 def load_plugin(plugin: Plugin) -> Any:
     """The class of a plug-in, imported. Raises PluginError, which says why, if that fails in any way."""
+    if plugin.live is not None:
+        return plugin.live.cls
     what = f"{_SINGULAR[plugin.kind]} {plugin.name!r} ({plugin.origin})"
     try:
         with _quiet():
             module = _import(plugin)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, PluginError):
         raise
     except BaseException as error:  # also SystemExit: a script's own command line at top level
         raise PluginError(f"{what} cannot be imported: {_reason(error, plugin)}") from error
@@ -149,6 +178,17 @@ def load_plugin(plugin: Plugin) -> Any:
         names = ", ".join(sorted(cls.__name__ for cls in classes)) or "none"
         raise PluginError(f"{what} has to hold exactly one subclass of bench.{base_name}; it holds {names}.")
     return classes.pop()
+
+
+@contextmanager
+def known(plugins: Sequence[Plugin]) -> Iterator[None]:
+    """Have live plug-ins found by name meanwhile."""
+    _live.update({plugin.name: plugin for plugin in plugins})
+    try:
+        yield
+    finally:
+        for plugin in plugins:
+            _live.pop(plugin.name, None)
 
 
 def _in_tree(kind: str) -> list[Plugin]:
@@ -188,8 +228,22 @@ def _import(plugin: Plugin) -> Any:
         return importlib.metadata.EntryPoint(plugin.name, plugin.entry_point, f"bench.{plugin.kind}").load()
     assert plugin.path is not None
     name = f"bench.{plugin.kind}.{plugin.name}"
+    if name in _being_imported:
+        raise PluginError(
+            f"{plugin.origin} asks for itself while it is being imported: it calls the suite at its top level. Move "
+            "that call under `if __name__ == '__main__':`."
+        )
     if name in sys.modules:
         return sys.modules[name]
+    _being_imported.add(name)
+    try:
+        return _import_file(plugin, name)
+    finally:
+        _being_imported.remove(name)
+
+
+def _import_file(plugin: Plugin, name: str) -> Any:
+    assert plugin.path is not None
     if any(plugin.path.parent == Path(root) / plugin.kind for root in bench.__path__):
         return importlib.import_module(name)
     package = plugin.path / "__init__.py"

@@ -11,7 +11,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from bench.data.cohort import Cohort
 from bench.data.load import Opened, open_dataset
 from bench.imaging.volumes import Volumes
 from bench.jobs import config as configuration
+from bench.jobs import hardware
 from bench.jobs.context import JobContext
 from bench.jobs.folder import JobFolder
 from bench.jobs.predictions import EVIDENCE_COLUMNS, PredictionError, checked, write_predictions
@@ -78,8 +83,24 @@ def open_generated(cache: Path, dataset: str = "phantom:odd") -> Opened:
     """A generated data set, built on first use: by default tiny studies with the habits and faults of real ones."""
     name, _, preset = dataset.partition(":")
     source = plugins.load("datasets", name)()
-    folder = source.locate(preset=preset or None, data=None, cache=cache, jobs=1, progress=lambda *_: None)
-    return open_dataset(source, folder, cache=cache, jobs=1, progress=lambda *_: None)
+    jobs = hardware.cpu_count()
+    folder = source.locate(preset=preset or None, data=None, cache=cache, jobs=jobs, progress=lambda *_: None)
+    return open_dataset(source, folder, cache=cache, jobs=jobs, progress=lambda *_: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether one promise is kept.
+
+    Attributes:
+        promise: in words.
+        error: what broke it; None if it is kept.
+        seconds: how long it took to find out.
+    """
+
+    promise: str
+    error: Exception | None
+    seconds: float
 
 
 def check_contract(
@@ -97,16 +118,84 @@ def check_contract(
     Raises:
         AssertionError: a promise is broken; the message says which and how.
     """
-    approach_class, config = _load(name, paths, preset)
-    opened = open_generated(cache or folder / "cache")
-    ids = opened.cohort.study_ids
-    train, held_out = opened.cohort.subset(ids[::2]), opened.cohort.hidden().subset(ids[1::2])
-    fitted, context = _fit(approach_class, config, train, opened.volumes, folder / "first")
-    predictions = fitted.predict(held_out, context)
+    for verdict in examine(name, folder, paths=paths, cache=cache, preset=preset):
+        if verdict.error is not None:
+            raise verdict.error
+
+
+def examine(
+    name: str, folder: Path, *, paths: Sequence[Path] = (), cache: Path | None = None, preset: str | None = None
+) -> Iterator[Verdict]:
+    """What `check_contract` checks, one verdict per promise, as they come.
+
+    What the others build upon comes first: after one of these is broken, nothing more is checked.
+
+    Args:
+        name, folder, paths, cache, preset: as for `check_contract`.
+    """
+    trial = _Trial(name, folder, tuple(paths), cache or folder / "cache", preset)
+    for basis in (trial.load, trial.open, trial.fit, trial.predict):
+        verdict = _verdict(basis)
+        yield verdict
+        if verdict.error is not None:
+            return
     for promise in PROMISES:
-        promise(fitted, predictions, held_out, context)
-    again, context_again = _fit(approach_class, config, train, opened.volumes, folder / "second")
-    _same(predictions, again.predict(held_out, context_again), 0.0, "the same seed gave other predictions")
+        yield _verdict(partial(promise, trial.fitted, trial.predictions, trial.held_out, trial.context))
+    yield _verdict(trial.fit_again)
+
+
+def _verdict(check: Callable[[], None]) -> Verdict:
+    words = (inspect.getdoc(check.func if isinstance(check, partial) else check) or "").partition("\n")[0].rstrip(".")
+    started = time.monotonic()
+    try:
+        check()
+    except Exception as error:
+        return Verdict(words, error, time.monotonic() - started)
+    return Verdict(words, None, time.monotonic() - started)
+
+
+class _Trial:
+    """One approach trained and asked on a few odd studies, step by step."""
+
+    approach_class: type[Approach]
+    config: Any
+    opened: Opened
+    train: Cohort
+    held_out: Cohort
+    fitted: Approach
+    context: JobContext
+    predictions: Predictions
+
+    def __init__(self, name: str, folder: Path, paths: tuple[Path, ...], cache: Path, preset: str | None) -> None:
+        self.name, self.folder, self.paths, self.cache, self.preset = name, folder, paths, cache, preset
+
+    def load(self) -> None:
+        """The module can be imported, holds one approach, and its preset is valid."""
+        self.approach_class, self.config = _load(self.name, self.paths, self.preset)
+
+    def open(self) -> None:
+        """The approach can run on the 40 odd studies of `phantom:odd`."""
+        self.opened = open_generated(self.cache)
+        ids = self.opened.cohort.study_ids
+        self.train = self.opened.cohort.subset(ids[::2])
+        self.held_out = self.opened.cohort.hidden().subset(ids[1::2])
+        reason = self.approach_class(self.config).skip(self.train.hidden())
+        assert reason is None, f"skip says: {reason}"
+
+    def fit(self) -> None:
+        """`fit` learns from studies with labels and points, some of which are missing."""
+        self.fitted, self.context = _fit(
+            self.approach_class, self.config, self.train, self.opened.volumes, self.folder / "first"
+        )
+
+    def predict(self) -> None:
+        """`predict` grades studies without labels and points."""
+        self.predictions = self.fitted.predict(self.held_out, self.context)
+
+    def fit_again(self) -> None:
+        """The same seed gives the same predictions."""
+        again, context = _fit(self.approach_class, self.config, self.train, self.opened.volumes, self.folder / "second")
+        _same(self.predictions, again.predict(self.held_out, context), 0.0, "the same seed gave other predictions")
 
 
 def promise_probabilities(fitted: Approach, predictions: Predictions, studies: Cohort, context: JobContext) -> None:

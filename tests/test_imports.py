@@ -19,6 +19,7 @@ KINDS = ("approaches", "datasets", "reports")
 # From the top: what stands in one line may not import what stands above it.
 ORDER = (
     ("cli",),
+    ("api",),
     ("testing",),
     ("console",),
     ("comparison",),
@@ -61,7 +62,10 @@ BY_STRING = {
 NAMED = {
     "bench.jobs.fingerprint": "names where reading the imports starts and stops; imports none of them",
 }
-STARTED = {"bench.jobs.worker": "the process of one job, started by `python -m bench.jobs.worker`"}
+STARTED = {
+    "bench.jobs.worker": "the process of one job, started by `python -m bench.jobs.worker`",
+    "bench.jobs.prediction.worker": "the process that predicts, started by `python -m bench.jobs.prediction.worker`",
+}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from torch import nn
 
-from bench.approach import Approach, Context, Predictions
+from bench.approach import Approach, Context, NetworkUse, Predictions, StudyCounts
 from bench.data.cohort import Cohort
 from bench.data.keypoints import read_keypoints
 from bench.errors import BenchError
@@ -18,6 +18,7 @@ from bench.training.backbones import encoder, require_name
 from bench.training.checkpoints import load_model, save_model
 
 from .config import MILConfig
+from .forecast import network_uses
 from .grading import grade
 from .location import Locator, train_location
 from .model import SeverityNet
@@ -40,6 +41,10 @@ class MIL(Approach):
         if not any(study.of(description) for study in studies.studies for description in SERIES_DESCRIPTIONS):
             return "no study has a sagittal or axial series"
         return None
+
+    def forecast(self, studies: StudyCounts) -> list[NetworkUse]:
+        """The networks of both stages."""
+        return network_uses(self.config, studies)
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Stage 1 as a stage that other jobs may share; then stage 2 on the annotators' points."""

@@ -62,6 +62,7 @@ def grade(
                     if config.stack:  # the slices went in as channels of one image
                         weights = np.full(crops[name].slices.shape, 1 / config.bag)
                     attention[name].set(rows, targets, crops[name].series, crops[name].slices, weights)
+        del model  # before the next one goes to the device
         for one in conditions:
             counts[list(indices(one))] += 1
         shown += attention.values()

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from bench.training.augmentation import BrightnessContrast, ShiftScaleRotate
-from bench.training.backbones import Pretrained
+from bench.training.backbones import BackboneName, Pretrained
 from bench.training.loop import Schedule
 from bench.training.point_heads import HeadName
 from bench.training.windows import WHOLE, Extent, check_extent
@@ -72,7 +72,7 @@ class PointNetwork(Renamed):
         schedule: how it is trained.
     """
 
-    backbone: str
+    backbone: BackboneName
     pretrained: Pretrained = False
     size: Size = (384, 384)
     head: HeadName = "pooled"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.atomic import read_json, write_json
+from bench.files.linking import link_or_copy
 from bench.targets import TARGETS
 from bench.training.checkpoints import load_model, save_model
 
@@ -20,10 +21,24 @@ from .location_statistics import LocationStatistics
 SCHEMA_VERSION = 5
 
 
-def save_location(folder: Path, networks: LocationNetworks, statistics: LocationStatistics) -> None:
-    """Write all networks, then the statistics."""
+def network_file(folder: Path, key: NetworkKey) -> Path:
+    """Where a network's weights lie."""
+    return folder / f"{key.name}.safetensors"
+
+
+def save_location(
+    folder: Path, networks: LocationNetworks, statistics: LocationStatistics, *, source: Path | None = None
+) -> None:
+    """Write all networks, then the statistics.
+
+    ``source``: a folder in which the networks lie already. They are linked to, or are left where they are if it is this
+    folder.
+    """
     for key, model in networks.trained.items():
-        save_model(folder / f"{key.name}.safetensors", model)
+        if source is None:
+            save_model(network_file(folder, key), model)
+        elif source != folder:
+            link_or_copy(network_file(source, key), network_file(folder, key))
     document = {
         "schema_version": SCHEMA_VERSION,
         "networks": [key._asdict() for key in networks.trained],
@@ -56,7 +71,7 @@ def load_location(folder: Path, config: Location) -> tuple[LocationNetworks, Loc
     for values in document["networks"]:
         key = NetworkKey(**values)
         model = networks.untrained(key).eval()
-        load_model(folder / f"{key.name}.safetensors", model)
+        load_model(network_file(folder, key), model)
         networks.trained[key] = model
     return networks, statistics
 

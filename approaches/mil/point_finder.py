@@ -141,6 +141,7 @@ def find_points(
             images = reader.read(crops.take(np.arange(start, min(start + batch_size, len(crops)))))  # (B, C, H, W)
             with autocast(context.device, context.precision):
                 outputs.append(model(images).double().cpu().numpy())  # (B, P, 2)
+        del model  # before the next one goes to the device
         total = total + np.concatenate(outputs)
     relative = total / len(networks)
     return np.stack([relative_to_pixels(matrix, points) for matrix, points in zip(matrices, relative, strict=True)])

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from bench.approach import Config
 from bench.training.augmentation import BrightnessContrast, ShiftScaleRotate
-from bench.training.backbones import Pretrained
+from bench.training.backbones import BackboneName, Pretrained
 from bench.training.loop import Schedule
 from bench.training.windows import Window
 
@@ -27,7 +27,7 @@ class Windows(Config):
 class SeverityNetwork(Config):
     """One encoder family of stage 2 and how it is trained; ``options`` are timm's, such as a ``patch_size``."""
 
-    backbone: str
+    backbone: BackboneName
     pretrained: Pretrained = False
     options: dict[str, Any] = Field(default_factory=dict)
     schedule: Schedule
@@ -60,7 +60,7 @@ class Severity(Renamed):
         windows: the crops.
     """
 
-    backbone: str
+    backbone: BackboneName
     pretrained: Pretrained = False
     options: dict[str, Any] = Field(default_factory=dict)
     schedule: Schedule

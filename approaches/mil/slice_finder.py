@@ -92,6 +92,7 @@ class SliceFinder:
                             outputs = ask(network, turned, shown).double().cpu().numpy()
                             for index, stack, output in zip(batch, shown, outputs, strict=True):
                                 yield number, present[index][0], stack, view, output
+                    del network  # before the next one goes to the device
 
     def _networks_of_one_size(self) -> list[list[int]]:
         """The networks' numbers, in groups that are shown the same images."""

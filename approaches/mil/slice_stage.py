@@ -24,6 +24,8 @@ from .location_config import DepthNetwork
 from .location_networks import slice_network
 from .structures import Structure, on_series
 
+CPU_PRECISION = "fp32"  # depthwise 3D convolutions are slower in bf16 on a CPU
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarkedStack:
@@ -154,8 +156,7 @@ def train_slices(
     torch.manual_seed(context.seed(f"{stage} weights"))
     model = slice_network(config, len(structure.views[0].targets))
     batches = StackBatches(stacks, config, context, context.seed(f"{stage} data"), structure.symmetric)
-    # Depthwise 3D convolutions are slower in bf16 on a CPU.
-    precision = "fp32" if context.device == "cpu" else None
+    precision = CPU_PRECISION if context.device == "cpu" else None
     return train(model, batches, slice_loss, config.schedule, context, stage=stage, precision=precision)
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from bench.approach import Approach, Context, Predictions
+from bench.approach import Approach, Context, NetworkUse, Predictions, StudyCounts
 from bench.data.cohort import Cohort
 from bench.data.keypoints import read_keypoints
 from bench.errors import BenchError
@@ -20,8 +20,9 @@ from .classifier import Classifier
 from .config import MultitaskConfig
 from .crop_reader import StudyCropReader
 from .defects import crop_sources, miscropped, misread
-from .files import Parts, copy_stage, load_parts
+from .files import Parts, link_stage, load_parts
 from .fitting import fit_parts
+from .forecast import network_uses
 from .frames import Frames
 from .grading import grade
 from .keypoint_stage import untrained
@@ -47,6 +48,10 @@ class Multitask(Approach):
         if not any(study.of(description) for study in studies.studies for description in SERIES_DESCRIPTIONS):
             return "no study has a sagittal or axial series"
         return None
+
+    def forecast(self, studies: StudyCounts) -> list[NetworkUse]:
+        """Localisers, super-resolution and the classifier; selection has no network."""
+        return network_uses(self.config, studies)
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Selection, localisers and super-resolution as stages that other jobs may share; then the classifier."""
@@ -79,7 +84,7 @@ class Multitask(Approach):
         """The stages' files and the network."""
         parts, model = self._fitted()
         for name, source in parts.folders.items():
-            copy_stage(source, folder / name)
+            link_stage(source, folder / name)
         save_model(folder / _MODEL, model)
 
     @classmethod

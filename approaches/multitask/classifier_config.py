@@ -10,7 +10,7 @@ from bench.approach import Config
 from bench.training.augmentation import BrightnessContrast, ShiftScaleRotate
 from bench.training.augmentation.flips import Mirror
 from bench.training.augmentation.recipe import Augmentation
-from bench.training.backbones import Pretrained
+from bench.training.backbones import BackboneName, Pretrained
 from bench.training.schedule import Schedule
 from bench.training.windows import Window
 
@@ -89,7 +89,7 @@ class ClassifierConfig(Config):
         windows: the crops.
     """
 
-    backbone: str
+    backbone: BackboneName
     pretrained: Pretrained = False
     options: dict[str, Any] = Field(default_factory=dict)
     sharing: Sharing = "kind"

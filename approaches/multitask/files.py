@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.files.linking import link_or_copy
 
 from .config import MultitaskConfig
 from .keypoint_stage import KeypointStatistics, load_keypoints
@@ -49,10 +50,12 @@ def load_parts(folder: Path, config: MultitaskConfig) -> Parts:
     return make_parts({name: folder / name for name in names}, config)
 
 
-def copy_stage(source: Path, target: Path) -> None:
-    """Copy a stage's files; its own marks and checksums (hidden, or without a suffix) stay behind."""
+def link_stage(source: Path, target: Path) -> None:
+    """Link a stage's files, or copy them where there are no links.
+
+    The stage's own marks and checksums (hidden, or without a suffix) stay behind.
+    """
     for path in sorted(source.rglob("*")):
         relative = path.relative_to(source)
         if path.is_file() and path.suffix and not any(part.startswith(".") for part in relative.parts):
-            (target / relative).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / relative)
+            link_or_copy(path, target / relative)

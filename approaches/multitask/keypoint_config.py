@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from bench.approach import Config
 from bench.training.augmentation import ShiftScaleRotate
 from bench.training.augmentation.recipe import Augmentation
-from bench.training.backbones import Pretrained
+from bench.training.backbones import BackboneName, Pretrained
 from bench.training.schedule import Schedule
 
 from .frames import FrameConfig
@@ -32,7 +32,7 @@ class LocatorNetwork(Config):
         sagittal_size, axial_size: (H, W) of a frame.
     """
 
-    backbone: str
+    backbone: BackboneName
     pretrained: Pretrained = False
     sharing: Sharing = "plane"
     head: Literal["mlp", "heatmap"] = "mlp"

@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.files.atomic import read_json, write_json
 from bench.imaging.study import Study
 from bench.targets import SERIES_DESCRIPTIONS, TARGETS
-from bench.training.checkpoints import load_model, save_model
+from bench.training.checkpoints import forget_training, load_model, save_model
 from bench.training.loop import BeforeEpoch, train
 from bench.training.windows import Extent, axis_signs
 
@@ -60,9 +60,8 @@ def train_keypoints(train_studies: Cohort, context: Context, config: KeypointCon
     errors: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in SERIES_DESCRIPTIONS}
     held_out = []
     for split, (inner, left_out) in enumerate(splits(config, train_studies, context)):
-        model = train_locator(inner, frames, config, context, f"keypoints{split}")
+        model = _saved_locator(inner, frames, config, context, split)
         if model is not None:
-            save_model(context.folder / f"locator{split}.safetensors", model)
             measured = measure_errors(model, left_out, frames, config, context)
             errors = {kind: [*errors[kind], *measured.get(kind, [])] for kind in errors}
         held_out.append([int(study_id) for study_id in left_out.study_ids])
@@ -74,6 +73,22 @@ def train_keypoints(train_studies: Cohort, context: Context, config: KeypointCon
         "held_out": held_out,
     }
     write_json(context.folder / "keypoints.json", document)
+
+
+def _saved_locator(
+    studies: Cohort, frames: Frames, config: KeypointConfig, context: Context, split: int
+) -> Locator | None:
+    """The localiser of a split, saved in the context's folder: by a killed attempt, or now."""
+    path, stage = context.folder / f"locator{split}.safetensors", f"keypoints{split}"
+    if path.is_file():
+        model = untrained(config).eval()
+        load_model(path, model)
+        return model
+    trained = train_locator(studies, frames, config, context, stage)
+    if trained is not None:
+        save_model(path, trained)
+        forget_training(context.resume, stage)
+    return trained
 
 
 def train_locator(

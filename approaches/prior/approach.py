@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from bench.approach import Approach, Context, Predictions
+from bench.approach import Approach, Context, NetworkUse, Predictions, StudyCounts
 from bench.data.cohort import Cohort
 from bench.metric.prior import prior_probabilities
 from bench.targets import TARGETS
@@ -19,6 +19,10 @@ class Prior(Approach):
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self.probabilities = np.full((len(TARGETS), 3), np.nan)  # (25, 3)
+
+    def forecast(self, studies: StudyCounts) -> list[NetworkUse]:
+        """It has no network."""
+        return []
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Count the training grades."""

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from bench.approach import Approach, Context, Predictions
+from bench.approach import Approach, Context, NetworkUse, Predictions, StudyCounts
 from bench.data.cohort import Cohort
 from bench.errors import BenchError
 from bench.imaging.study import Study
@@ -19,6 +19,7 @@ from bench.training.checkpoints import load_model, save_model
 
 from .config import SequenceConfig
 from .fitting import fit_network
+from .forecast import network_uses
 from .grading import grade
 from .model import SequenceNet
 from .prepare import prepare_studies, series_of
@@ -43,6 +44,10 @@ class ScanSequence(Approach):
         if not any(study.of(kind) for study in studies.studies for kind in KINDS):
             return "no study has a sagittal or axial series"
         return None
+
+    def forecast(self, studies: StudyCounts) -> list[NetworkUse]:
+        """The one network."""
+        return network_uses(self.config, studies)
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Prepare the slices, then train on them."""

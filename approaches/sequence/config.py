@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from bench.approach import Config
 from bench.training.augmentation.flips import Mirror
 from bench.training.augmentation.recipe import Augmentation
-from bench.training.backbones import Pretrained
+from bench.training.backbones import BackboneName, Pretrained
 from bench.training.loop import Schedule
 
 from .scan_config import Preparation
@@ -35,7 +35,7 @@ class Network(Config):
         prior_bias: the logits start at the class prior.
     """
 
-    backbone: str = "densenet121"
+    backbone: BackboneName = "densenet121"
     pretrained: Pretrained = False
     options: dict[str, Any] = Field(default_factory=dict)
     separate: bool = False

@@ -62,7 +62,7 @@ class SequenceNet(nn.Module):
             self.queries = TargetQueries(config, features)
             self.to_cells = nn.Linear(config.width, features) if config.cells else nn.Identity()
         self.prior = nn.Parameter(torch.zeros(len(TARGETS), 3)) if config.prior_bias else None
-        types = torch.repeat_interleave(torch.arange(len(KINDS)), torch.tensor(self.counts))
+        types = torch.tensor([number for number, count in enumerate(self.counts) for _ in range(count)])
         self.register_buffer("types", types, persistent=False)
 
     def start_at_prior(self, grades: NDArray[np.int8]) -> None:
@@ -72,7 +72,10 @@ class SequenceNet(nn.Module):
 
     def forward(self, scans: dict[str, Scans]) -> Graded:
         """Grade B studies from their scans by series description."""
-        slices, cells = self._slices(scans)
+        return self.graded(scans, *self._slices(scans))
+
+    def graded(self, scans: dict[str, Scans], slices: Tensor, cells: dict[str, Tensor]) -> Graded:
+        """Grade B studies from features (B, S, F) of their slices, and cells (B, S, h, w, C) by type of scan."""
         with float32(slices.device):
             present = torch.cat([scans[kind].present for kind in KINDS], dim=1)  # (B, S)
             middles = torch.cat([scans[kind].maps[..., 2] for kind in KINDS], dim=1)  # (B, S, 3)

@@ -17,6 +17,7 @@ from .slice_choice import KINDS
 _KEY_WIDTH = 16
 _START_SPREAD_MM = 7.0
 _GLIMPSES_APART_MM = 4.0
+_TARGETS_OF = [[target for target, one in enumerate(CONDITION_OF.tolist()) if one == n] for n in range(len(CONDITIONS))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class TargetQueries(nn.Module):
         self.level_spreads = nn.Parameter(USUAL.spreads.log())
         self.queries = nn.Parameter(torch.randn(kinds, len(TARGETS), glimpses, narrow) / 2)
         around = torch.randn(conditions, kinds, glimpses, 3) * (_GLIMPSES_APART_MM if glimpses > 1 else 0.0)
-        self.offsets = nn.Parameter(USUAL.offsets[:, None, None] + around)
+        self.offsets = nn.Parameter(USUAL.offsets.to(around.device)[:, None, None] + around)
         self.spreads = nn.Parameter(torch.full((conditions, kinds, glimpses, 3), math.log(_START_SPREAD_MM)))
         self.missing = nn.Parameter(torch.zeros(kinds, glimpses * features))
         joined = kinds * glimpses * features
@@ -86,7 +87,9 @@ class TargetQueries(nn.Module):
         for head in self.outer:
             nn.init.zeros_(head[-1].weight)  # type: ignore[index]
             nn.init.zeros_(head[-1].bias)  # type: ignore[index]
-        self.register_buffer("sides", torch.stack([SIDES, torch.ones(25), torch.ones(25)], dim=1), persistent=False)
+        self.register_buffer(
+            "sides", torch.stack([SIDES, torch.ones_like(SIDES), torch.ones_like(SIDES)], dim=1), persistent=False
+        )
 
     def start(self, anatomy: Anatomy) -> None:
         """Begin at the places where the annotators of the training studies marked levels and conditions."""
@@ -133,7 +136,7 @@ class TargetQueries(nn.Module):
         """(B, 25, 3) logits of what was found (B, 25, kinds * G * C)."""
         parts = []
         for number in range(len(CONDITIONS)):
-            mine = number == CONDITION_OF
+            mine = _TARGETS_OF[number]
             parts.append(self.outer[number](self.inner[number](joined[:, mine]) + self.target_embedding[mine]))
         return torch.cat(parts, dim=1)  # targets stand in the order of conditions
 

@@ -17,6 +17,7 @@ import bench
 from bench.console.terminal import echo
 from bench.errors import BenchError, UsageError, unknown
 from bench.files.foreign import block
+from bench.files.memory import address_space_limit, check_address_space
 
 
 class LazyGroup(click.Group):
@@ -52,6 +53,10 @@ VERBS = {
     "import": ("bench.cli.import_", "Add predictions made elsewhere to the comparison."),
     "compare": ("bench.cli.compare", "Compare two approaches of a store."),
     "score": ("bench.cli.score", "Score a submission with the competition's metric."),
+    "predict": ("bench.cli.predict", "Grade new studies with trained approaches."),
+    "export": ("bench.cli.export", "Export a trained approach for use elsewhere."),
+    "new": ("bench.cli.new", "Make the folder of a new approach."),
+    "check": ("bench.cli.check", "Check an approach against the contract, promise by promise."),
     "data": ("bench.cli.data", "Build, check, prepare and show data sets."),
     "list": ("bench.cli.list", "List approaches, data sets, reports and runs."),
 }
@@ -64,6 +69,7 @@ VERBS = {
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
     """Compare approaches to grading lumbar spine MRI on the same folds, with one metric and their costs."""
+    check_address_space()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -92,6 +98,11 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         echo(f"error: {block(str(error))}", err=True)
         sys.exit(error.exit_code)
+    except (MemoryError, ImportError) as error:  # a library that finds no room fails at import
+        if debug or (isinstance(error, ImportError) and address_space_limit() is None):
+            raise
+        echo("error: there is not enough memory. Allow more (`ulimit -v unlimited`), or fewer --jobs.", err=True)
+        sys.exit(BenchError.exit_code)
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

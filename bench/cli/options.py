@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,16 @@ cache_dir: Option = click.option(
     help="Folder for generated data and prepared images.  [default: BENCH_CACHE, or the user's cache folder]",
 )
 store: Option = click.option(
-    "--out", type=PathType, default=DEFAULT_STORE, show_default=True, help="The store: the folder of all results."
+    "-o",
+    "--out",
+    "out",
+    type=PathType,
+    default=DEFAULT_STORE,
+    show_default=True,
+    help="The store: the folder of all results.",
+)
+runs: Option = click.option(
+    "--runs", type=PathType, default=DEFAULT_STORE, show_default=True, help="The store that RUN is a name in."
 )
 as_json: Option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output and nothing else there."
@@ -58,7 +68,7 @@ def output(what: str, *, default: str | None = None) -> Option:
     return click.option(
         "-o",
         "--out",
-        "--output",
+        "--output",  # of earlier releases
         "out",
         type=PathType,
         required=default is None,
@@ -67,23 +77,42 @@ def output(what: str, *, default: str | None = None) -> Option:
 
 
 class Listed(click.ParamType):
-    """Comma-separated values of one type; with ``multiple=True`` the option may also be repeated."""
+    """Comma-separated values of one type; with ``multiple=True`` the option may also be repeated.
+
+    Args:
+        convert: makes a value of one word; raises ValueError.
+        what: the values in words, for an error.
+        ranges: whether ``0-3`` means 0, 1, 2 and 3.
+    """
 
     name = "list"
 
-    def __init__(self, convert: Callable[[str], Any], what: str) -> None:
+    def __init__(self, convert: Callable[[str], Any], what: str, *, ranges: bool = False) -> None:
         self.convert_one = convert
         self.what = what
+        self.ranges = ranges
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
         """The text of one option as a tuple."""
         if isinstance(value, tuple):
             return value
         words = [word.strip() for word in value.split(",") if word.strip()]
+        ranges = ", or a range such as 0-3" if self.ranges else ""
+        if not words:
+            self.fail(f"{value!r} names nothing. Give {self.what}, separated by commas{ranges}.", param, ctx)
         try:
-            return tuple(self.convert_one(word) for word in words)
+            return tuple(each for word in words for each in self._values(word))
         except ValueError:
-            self.fail(f"{value!r} has to be {self.what}, separated by commas.", param, ctx)
+            self.fail(f"{value!r} has to be {self.what}, separated by commas{ranges}.", param, ctx)
+
+    def _values(self, word: str) -> list[Any]:
+        bounds = re.fullmatch(r"(\d+)-(\d+)", word) if self.ranges else None
+        if bounds is None:
+            return [self.convert_one(word)]
+        first, last = int(bounds[1]), int(bounds[2])
+        if last < first:
+            raise ValueError(word)
+        return list(range(first, last + 1))
 
 
 def flat(groups: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
@@ -103,11 +132,11 @@ def default_cache() -> Path:
 
 def cache_folder(named: Path | None) -> Path:
     """The cache folder, made for this user alone if it is not there. Raises BenchError where it cannot be made."""
+    from bench.files.places import require_writable
     from bench.files.sharing import make_private
 
     folder = (named or default_cache()).resolve()
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--cache-dir {folder}: that is a file. Name a folder.")
+    require_writable(folder, "--cache-dir")
     make_private(folder)
     return folder
 

@@ -132,13 +132,13 @@ def _say_left_out(what: str) -> None:
 
 def _jobs(roots: tuple[Path, ...]) -> tuple[list[StoredJob], list[Unreadable]]:
     """The jobs below these folders, each once, and the folders that cannot be read."""
+    from bench.files.places import require_folder
     from bench.jobs.store import read_store
 
     found: dict[Path, StoredJob] = {}
     damaged: dict[Path, Unreadable] = {}
     for root in roots:
-        if not root.is_dir():
-            raise UsageError(f"{root}: no such folder. Name a store, such as ./runs, or a folder of runs below it.")
+        require_folder(root, "", "Name a store, such as ./runs, or a folder of runs below it.")
         jobs, unreadable = read_store(root.resolve())
         for each in unreadable:
             _say_left_out(each.reason)

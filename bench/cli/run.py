@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli import options as shared
-from bench.cli.options import Listed, cache_folder, flat, plugin_paths
-from bench.errors import UsageError
+from bench.cli.options import Listed, cache_folder, default_cache, flat, plugin_paths
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
-    from bench.jobs.plan import Prepared, Request, State
+    from bench.data.load import Opened
+    from bench.jobs.plan import Prepared, State
+    from bench.jobs.request import Request
     from bench.jobs.runner import Outcome
 
 words = Listed(str, "names")
-integers = Listed(int, "whole numbers")
+integers = Listed(int, "whole numbers", ranges=True)
 numbers = Listed(float, "numbers")
 
 
@@ -43,8 +46,14 @@ numbers = Listed(float, "numbers")
     help="Override one setting; for one approach only: approach:key=value.",
 )
 @click.option("--folds", default="5", show_default=True, help="Number of folds, or a CSV with study_id,fold.")
-@click.option("--fold", "only_folds", type=integers, multiple=True, help="Run only these folds.  [default: all]")
-@click.option("--seed", "seeds", type=integers, multiple=True, help="One or more training seeds.  [default: 0]")
+@click.option(
+    "--fold",
+    "only_folds",
+    type=integers,
+    multiple=True,
+    help="Only these folds: 0,2 or 0-2.  [default: all]",
+)
+@click.option("--seed", "seeds", type=integers, multiple=True, help="Training seeds, such as 0,1 or 0-2.  [default: 0]")
 @click.option(
     "--train-fraction",
     "fractions",
@@ -76,7 +85,9 @@ numbers = Listed(float, "numbers")
     "--deterministic", is_flag=True, help="Same result each time on CUDA too, at the cost of speed. CPUs need no flag."
 )
 @click.option("--force", is_flag=True, help="Run all jobs again; old results are moved to replaced/.")
-@click.option("--dry-run", is_flag=True, help="Show which jobs would run, and run none.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, show what would run and what it would cost; build nothing."
+)
 def command(**options: Any) -> int:
     """Train and score approaches on the same folds.
 
@@ -91,14 +102,15 @@ def command(**options: Any) -> int:
     console = terminal()
     request = _request(options)
     lines(console, [f"store: {request.out.resolve()}", f"cache: {request.cache}"])
+    if options["dry_run"]:
+        return _show_foreseen(console, request)
+    cache_folder(request.cache)
     with Screen(console) as screen:
         prepared = prepare(request, screen.prepare)
     _say_who_shares(console, request)
-    _say_what_is_left_out(console, prepared)
+    _say_what_is_left_out(console, prepared.opened, prepared.changed)
     states = survey(request, prepared.jobs)
     _say_states(console, states)
-    if options["dry_run"]:
-        return 0
     jobs = to_do(request, states)
     with Screen(console) as screen:
         screen.expect(jobs)
@@ -108,16 +120,8 @@ def command(**options: Any) -> int:
 
 
 def _request(options: dict[str, Any]) -> Request:
-    from bench.jobs.plan import Request
+    from bench.jobs.request import Request
 
-    if options["force"] and options["only_missing"]:
-        raise UsageError("--force and --only-missing exclude each other: choose one.")
-    fractions = flat(options["fractions"]) or (1.0,)
-    for fraction in fractions:
-        if not 0 < fraction <= 1:
-            raise UsageError(f"--train-fraction {fraction:g}: choose a fraction above 0 and at most 1.")
-    if options["job_timeout"] is not None and options["job_timeout"] <= 0:
-        raise UsageError(f"--job-timeout {options['job_timeout']:g}: choose a number of seconds above 0.")
     return Request(
         approaches=flat(options["approaches"]),
         dataset=options["dataset"],
@@ -128,10 +132,10 @@ def _request(options: dict[str, Any]) -> Request:
         folds=options["folds"],
         only_folds=flat(options["only_folds"]),
         seeds=flat(options["seeds"]) or (0,),
-        train_fractions=fractions,
+        train_fractions=flat(options["fractions"]) or (1.0,),
         plugins=plugin_paths(options["plugins"]),
         out=options["out"],
-        cache=cache_folder(options["cache_dir"]),
+        cache=(options["cache_dir"] or default_cache()).resolve(),
         device=options["device"],
         precision=options["precision"],
         jobs=options["jobs"],
@@ -144,6 +148,35 @@ def _request(options: dict[str, Any]) -> Request:
     )
 
 
+def _show_foreseen(console: Console, request: Request) -> int:
+    from bench.console.terminal import line, message
+    from bench.jobs.dry_run import foresee
+    from bench.jobs.request import check_folds
+
+    foreseen = foresee(request)
+    _say_who_shares(console, request)
+    if foreseen.states is None:
+        message(console, foreseen.first)
+        line(console, f"jobs: {foreseen.jobs} (which of them are done is known once the data are ready)")
+    elif foreseen.opened is not None:
+        _say_what_is_left_out(console, foreseen.opened, ())
+        _say_states(console, foreseen.states)
+    _show_forecast(console, request, foreseen.studies, check_folds(request))
+    line(console, "dry run: nothing was built or written")
+    return 0
+
+
+def _show_forecast(console: Console, request: Request, studies: int, folds: int) -> None:
+    """What all jobs of the run would cost; unknown for approaches that do not tell."""
+    from bench.console.forecast_table import print_forecast
+    from bench.jobs.forecast import forecast_run, study_counts
+    from bench.jobs.plan import resolve_approaches
+
+    fractions = [(fraction, study_counts(studies, folds, fraction)) for fraction in request.train_fractions]
+    jobs = len(request.only_folds or range(folds)) * len(request.seeds)
+    print_forecast(console, forecast_run(resolve_approaches(request, None), request.plugins, fractions, jobs))
+
+
 def _say_who_shares(console: Console, request: Request) -> None:
     from bench.console.terminal import line
     from bench.files.sharing import shared_with
@@ -154,21 +187,24 @@ def _say_who_shares(console: Console, request: Request) -> None:
             line(console, f"  {others} may write to the {what}, and so change results. {cure}")
 
 
-def _say_what_is_left_out(console: Console, prepared: Prepared) -> None:
+def _say_what_is_left_out(console: Console, opened: Opened, changed: Sequence[str]) -> None:
     from bench.console.terminal import line, lines
 
-    opened, check = prepared.opened, f"bench data check {shlex.quote(str(prepared.opened.folder))}"
+    check = f"bench data check {shlex.quote(str(opened.folder))}"
     line(console, f"data: {opened.folder} ({len(opened.cohort)} studies)")
     left_out = list(opened.exclusions.items())
     lines(console, (f"  left out: study {study}: {reason}" for study, reason in left_out[:10]))
     if len(left_out) > 10:
         line(console, f"  and {len(left_out) - 10} more; {check} lists them")
-    lines(console, (f"  written anew: {what}" for what in prepared.changed))
+    lines(console, (f"  written anew: {what}" for what in changed))
+    lines(console, (f"  {fault.path}: {fault.what}; {fault.effect}" for fault in opened.mended[:10]))
+    if len(opened.mended) > 10:
+        line(console, f"  and {len(opened.mended) - 10} more")
     if opened.faults:
         line(console, f"  {len(opened.faults)} faults in the files; {check} lists them")
 
 
-def _say_states(console: Console, states: list[State]) -> None:
+def _say_states(console: Console, states: Sequence[State]) -> None:
     from bench.console.terminal import line, lines
 
     counts: dict[str, int] = {}

@@ -10,7 +10,7 @@ from bench.comparison.families import PRIOR
 from bench.comparison.results import ApproachResult, Comparison, Difference
 from bench.errors import UsageError, unknown
 from bench.jobs.split import SplitFolder
-from bench.jobs.store import StoredJob
+from bench.jobs.store import StoredJob, names_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,12 +69,6 @@ def compare_pair(jobs: Sequence[StoredJob], first: str, second: str) -> list[One
             f"{first} and {second} cannot be compared: {apart or 'they have no data set and split in common'}."
         )
     return found
-
-
-def names_of(job: StoredJob) -> tuple[str, ...]:
-    """What a job's results may be called: the shorter names may mean several configurations or train fractions."""
-    plain = (job.approach, f"{job.approach}-{job.preset}", job.run_name)
-    return (*plain, *(f"{name}@{job.train_fraction:g}" for name in plain))
 
 
 _Line = tuple[str, str, str, float]

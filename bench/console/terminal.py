@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleRenderable
 
 
-def terminal(*, stderr: bool = False) -> Console:
-    """A console on standard output or standard error that shows control characters as their codes."""
+def terminal(*, stderr: bool = False, **settings: Any) -> Console:
+    """A console on standard output or standard error that shows control characters as their codes.
+
+    Args:
+        stderr: on standard error.
+        settings: further ones of rich's `Console`.
+    """
     from rich.console import Console, ConsoleOptions, RenderableType, RenderHook, RenderResult
     from rich.measure import Measurement
     from rich.segment import Segment
@@ -38,7 +43,7 @@ def terminal(*, stderr: bool = False) -> Console:
         def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
             return [Cleaned(one) for one in renderables]
 
-    console = Console(stderr=stderr)
+    console = Console(stderr=stderr, **settings)
     console.push_render_hook(Cleaning())
     return console
 

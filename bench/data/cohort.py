@@ -14,7 +14,7 @@ from bench.imaging.study import Study
 from bench.targets import MISSING, SEVERITIES, TARGET_NAMES
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Cohort:
     """Studies with their labels and points.
 
@@ -31,6 +31,11 @@ class Cohort:
 
     def __len__(self) -> int:
         return len(self.studies)
+
+    def __repr__(self) -> str:
+        labels = "no labels" if self.labels is None else "with labels"
+        points = "no points" if self.points is None else f"{len(self.points)} points"
+        return f"Cohort({len(self)} studies, {labels}, {points})"
 
     @property
     def study_ids(self) -> NDArray[np.int64]:

@@ -36,20 +36,33 @@ class _Panel:
 
 
 def draw_sheet(path: Path, study: Study, volumes: Volumes, grades: NDArray[np.int8], points: pd.DataFrame) -> None:
-    """Write the contact sheet of one study as a PNG.
+    """Write the contact sheet of one study as a PNG. For the arguments see `sheet`."""
+    sheet(study, volumes, grades, points).savefig(path, dpi=90, facecolor="black", format="png")
+
+
+def sheet(
+    study: Study,
+    volumes: Volumes,
+    grades: NDArray[np.int8],
+    points: pd.DataFrame,
+    evidence: pd.DataFrame | None = None,
+) -> Figure:
+    """The contact sheet of one study.
 
     Args:
-        path: the file to write.
         study: the study.
         volumes: the source of its pixels.
         grades: (25,) grades in the order of `TARGETS`, -1 where a label is missing.
         points: the study's rows of the coordinate table; may be empty.
+        evidence: ``series_id, instance_number, weight``: the largest weight of a slice stands above it, and where a
+            kind of series has no points, its slices with most weight are shown.
     """
     marks = _marks(study, grades, points)
+    weights = {} if evidence is None else _weights(study, evidence)
     rows = [
-        ("T2", _sagittal(study.sagittal_t2, marks)),
-        ("T1", _sagittal(study.sagittal_t1, marks)),
-        ("axial", _axial(study.axial_t2, marks)),
+        ("T2", _with_weight(study.sagittal_t2, marks, weights) or _sagittal(study.sagittal_t2, marks)),
+        ("T1", _with_weight(study.sagittal_t1, marks, weights) or _sagittal(study.sagittal_t1, marks)),
+        ("axial", _with_weight(study.axial_t2, marks, weights) or _axial(study.axial_t2, marks)),
     ]
     figure = Figure(figsize=(16, 11.2), facecolor="black")
     axes = figure.subplots(3, _COLUMNS, squeeze=False)
@@ -57,14 +70,41 @@ def draw_sheet(path: Path, study: Study, volumes: Volumes, grades: NDArray[np.in
         for number, axis in enumerate(line):
             axis.set_axis_off()
             if number < len(panels):
-                _draw(axis, panels[number], volumes, kind)
+                panel = panels[number]
+                weight = weights.get((panel.series.series_id, panel.index))
+                _draw(axis, panel, volumes, kind if weight is None else f"{kind}  weight {weight:.2f}")
             elif not panels and number == 0:
                 axis.text(0, 0.5, f"no {kind} series", color="white", fontsize=12)
     figure.suptitle(f"study {study.study_id}", color="white", fontsize=13, y=0.995)
     figure.text(0.012, 0.012, _summary(grades), color="white", fontsize=9, family="monospace", va="bottom")
     _legend(figure)
     figure.subplots_adjust(left=0.01, right=0.99, top=0.955, bottom=0.12, wspace=0.03, hspace=0.09)
-    figure.savefig(path, dpi=90, facecolor="black", format="png")
+    return figure
+
+
+def _weights(study: Study, evidence: pd.DataFrame) -> dict[tuple[int, int], float]:
+    """(series id, slice index) -> the largest weight of any target on that slice."""
+    known = {series.series_id: series for series in study.series}
+    largest: dict[tuple[int, int], float] = {}
+    for row in evidence.to_dict("records"):
+        series, number = known.get(row["series_id"]), row["instance_number"]
+        if series is not None and number in series.instance_numbers:
+            key = series.series_id, series.index_of(number)
+            largest[key] = max(largest.get(key, 0.0), float(row["weight"]))
+    return largest
+
+
+def _with_weight(
+    series: Sequence[Series],
+    marks: dict[tuple[int, int], list[_Mark]],
+    weights: dict[tuple[int, int], float],
+) -> list[_Panel]:
+    """The slices with most weight in anatomical order; none where points choose the slices, or nothing has a weight."""
+    known = {one.series_id: one for one in series}
+    if any(key[0] in known for key in marks):
+        return []
+    found = sorted((key for key in weights if key[0] in known), key=lambda key: -weights[key])[:_COLUMNS]
+    return [_Panel(known[series_id], index) for series_id, index in sorted(found)]
 
 
 def _marks(study: Study, grades: NDArray[np.int8], points: pd.DataFrame) -> dict[tuple[int, int], list[_Mark]]:

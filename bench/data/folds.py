@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.errors import UsageError
+from bench.errors import DataError, UsageError
+from bench.files.csv_cells import check_cells
 from bench.targets import CONDITIONS, TARGETS
 
 FOLD_SEED = 0
@@ -47,12 +48,13 @@ def make_folds(
     return table.sort_values("study_id", ignore_index=True)
 
 
-def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int] = ()) -> pd.DataFrame:
+def read_folds(path: Path, study_ids: Collection[int] | None, left_out: Collection[int] = ()) -> pd.DataFrame:
     """Read the user's own split and check it against the cohort.
 
     Args:
         path: a CSV with the columns study_id and fold (or fold_id), folds numbered from 0.
-        study_ids: the studies of the cohort; each must have a fold.
+        study_ids: the studies of the cohort; each must have a fold. None while they are unknown: then the file alone is
+            checked.
         left_out: studies of the data set that are not in the cohort; their rows are dropped.
 
     Raises:
@@ -60,9 +62,14 @@ def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int]
             numbers have a gap.
     """
     try:
+        check_cells(path)
         table = pd.read_csv(path)
+    except DataError as error:
+        raise UsageError(f"--folds {error}") from error
     except FileNotFoundError as error:
-        raise UsageError(f"--folds {path}: no such file. Give a number, or a CSV with study_id,fold.") from error
+        raise UsageError(f"--folds {path}: no such file. Give a whole number, or a CSV with study_id,fold.") from error
+    except IsADirectoryError as error:
+        raise UsageError(f"--folds {path}: that is a folder. Name a CSV with study_id,fold.") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"--folds {path}: not a readable CSV with the columns study_id,fold ({error}).") from error
     if "fold" not in table.columns:
@@ -79,8 +86,9 @@ def read_folds(path: Path, study_ids: Collection[int], left_out: Collection[int]
             f"({int(bad.sum())} such rows)."
         )
     table = whole.astype(np.int64)
-    _check_membership(path, table, set(study_ids), set(left_out))
-    table = table[table["study_id"].isin(set(study_ids))].drop_duplicates()
+    cohort = set(table["study_id"]) if study_ids is None else set(study_ids)
+    _check_membership(path, table, cohort, set(left_out))
+    table = table[table["study_id"].isin(cohort)].drop_duplicates()
     numbers = sorted(table["fold"].unique())
     if numbers != list(range(len(numbers))) or len(numbers) < 2:
         raise UsageError(f"--folds {path}: folds must be numbered 0, 1, ... without a gap; the file has {numbers}.")

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.data.cohort import Cohort
+from bench.data.points import misplaced
 from bench.imaging.study import Study
 from bench.targets import POINT_COLUMNS, POINT_TARGET_INDEX, TARGETS
 
@@ -105,9 +106,6 @@ def _place(study: Study, target: int, series_id: int, instance: int, x: float, y
         index = series.index_of(instance)
     except KeyError as error:
         return str(error.args[0])
-    if series.description != TARGETS[target].point_series:
-        return f"series {series_id} is {series.description}, not {TARGETS[target].point_series}"
     height, width = series.shapes[index]
-    if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
-        return f"({x:.1f}, {y:.1f}) lies outside the {width} x {height} image"
-    return index
+    reason = misplaced(target, series_id, series.description, (int(height), int(width)), (x, y))
+    return index if reason is None else reason

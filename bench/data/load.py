@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from bench import plugins
 from bench.data.cohort import Cohort
+from bench.data.folder import check_folder
+from bench.data.points import place_points
 from bench.data.tables import LABELS, POINTS, SERIES, Tables, read_tables, table_path
 from bench.errors import DataError, UsageError, unknown
+from bench.imaging.contents import Contents, read_contents
 from bench.imaging.faults import Fault
-from bench.imaging.layout import IMAGES, Layout, scan
+from bench.imaging.layout import scan
 from bench.imaging.preparation import Prepared, prepare
 from bench.imaging.study import Study
 from bench.imaging.volumes import Volumes
@@ -36,6 +37,7 @@ class Opened:
         faults: all that is wrong with files, series and points.
         data_hash: see `data_hash`.
         folder: the data folder.
+        mended: what was damaged or outdated in the cache, and was made anew.
     """
 
     cohort: Cohort
@@ -44,6 +46,7 @@ class Opened:
     faults: tuple[Fault, ...]
     data_hash: str
     folder: Path
+    mended: tuple[Fault, ...] = ()
 
 
 def resolve_dataset(name: str, plugin_paths: Sequence[Path] = ()) -> tuple[str, str | None, DataSet]:
@@ -72,6 +75,7 @@ def open_dataset(
     *,
     most_gb: float | None = None,
     retry_faults: bool = False,
+    verify: bool = False,
 ) -> Opened:
     """Open a folder in the competition's layout; on first use its images are read into the cache.
 
@@ -83,6 +87,7 @@ def open_dataset(
         progress: called as work goes on.
         most_gb: refuse to let the cache grow beyond this.
         retry_faults: read series again that had faults before.
+        verify: hash all files again, whatever their times say, and compare all cached pixels with their checksums.
 
     Raises:
         DataError: if tables or images are missing, a table is wrong, or no study is usable.
@@ -90,6 +95,7 @@ def open_dataset(
     check_folder(folder)
     tables = read_tables(folder)
     layout = scan(folder)
+    contents = read_contents(layout, cache, jobs=jobs, progress=progress, trust_times=not verify)
     excluded = {study: why for study, why in dataset.excluded_studies().items() if study in tables.labels.index}
     table = tables.series[~tables.series["study_id"].isin(excluded)]
     prepared = prepare(
@@ -99,11 +105,13 @@ def open_dataset(
         jobs=jobs,
         progress=progress,
         layout=layout,
+        contents=contents,
         most_gb=most_gb,
         retry_faults=retry_faults,
+        verify=verify,
     )
     exclusions = {**left_out(tables, prepared), **excluded}
-    studies = tuple(_annotated(study, dataset.known_faults()) for study in prepared.studies)
+    studies = prepared.studies
     if not studies:
         first = prepared.faults[0] if prepared.faults else None
         raise DataError(
@@ -112,29 +120,30 @@ def open_dataset(
             + ". `bench data check` names every fault."
         )
     points, point_faults = place_points(tables.points, studies)
+    faults = (*prepared.faults, *point_faults)
+    # Faults of points stay out of the notes: approaches see these, and must not see where held-out points lie.
+    studies = tuple(_annotated(study, dataset.known_faults(), prepared.faults) for study in studies)
     ids = [study.study_id for study in studies]
     cohort = Cohort(studies, tables.labels.loc[ids], points)
-    faults = (*prepared.faults, *point_faults)
-    return Opened(cohort, prepared.volumes, dict(sorted(exclusions.items())), faults, data_hash(folder, layout), folder)
+    return Opened(
+        cohort=cohort,
+        volumes=prepared.volumes,
+        exclusions=dict(sorted(exclusions.items())),
+        faults=faults,
+        data_hash=data_hash(folder, contents),
+        folder=folder,
+        mended=prepared.mended,
+    )
 
 
-def data_hash(folder: Path, layout: Layout | None = None) -> str:
-    """Hash of a data folder: contents of the tables, paths and sizes of the images, reader version."""
-    layout = layout or scan(folder)
-    whole = hashlib.sha256(layout.images_hash.encode())
+def data_hash(folder: Path, contents: Contents) -> str:
+    """Hash of a data folder: contents of tables and images, names of the images, reader version; not its place."""
+    whole = hashlib.sha256(contents.hash.encode())
     for name in (LABELS, POINTS, SERIES):
         path = table_path(folder, name)
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         whole.update(hashlib.sha256(content).digest())
     return whole.hexdigest()
-
-
-def check_folder(folder: Path) -> None:
-    """Raise DataError if the folder is not there or empty."""
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}. Pass --data the folder that holds {LABELS} and {IMAGES}.")
-    if not any(folder.iterdir()):
-        raise DataError(f"the folder {folder} is empty. Pass --data the folder that holds {LABELS} and {IMAGES}.")
 
 
 def left_out(tables: Tables, prepared: Prepared) -> dict[int, str]:
@@ -156,40 +165,21 @@ def left_out(tables: Tables, prepared: Prepared) -> dict[int, str]:
     return reasons
 
 
-def _annotated(study: Study, known: Mapping[int, str]) -> Study:
-    """The study with the published faults that concern it among its notes."""
+def _annotated(study: Study, known: Mapping[int, str], faults: Sequence[Fault]) -> Study:
+    """The study with the published faults that concern it, and what was left out of it, among its notes."""
     ids = [study.study_id, *(series.series_id for series in study.series)]
-    notes = tuple(f"published fault of {number}: {known[number]}" for number in ids if number in known)
+    notes = [f"published fault of {number}: {known[number]}" for number in ids if number in known]
+    notes += fault_notes([fault for fault in faults if fault.study_id == study.study_id])
     return replace(study, notes=(*study.notes, *notes)) if notes else study
 
 
-def place_points(points: pd.DataFrame, studies: tuple[Study, ...]) -> tuple[pd.DataFrame, list[Fault]]:
-    """The points whose slice is there, and a fault for every series with others."""
-    slices = {
-        (series.series_id, int(number))
-        for study in studies
-        for series in study.series
-        for number in series.instance_numbers
-    }
-    points = points[points["study_id"].isin({study.study_id for study in studies})]
-    pairs = zip(points["series_id"], points["instance_number"], strict=True)
-    found = pd.Series(
-        [(int(series), int(number)) in slices for series, number in pairs], index=points.index, dtype=bool
-    )
-    faults = [
-        _fault_of_points(int(group["study_id"].iloc[0]), int(group["series_id"].iloc[0]), group)
-        for _, group in points[~found].groupby(["study_id", "series_id"])
+def fault_notes(faults: Sequence[Fault]) -> list[str]:
+    """One note for all faults of a series that have the same effect; stray files, which are ignored, need none."""
+    groups: dict[tuple[int | None, str], list[Fault]] = {}
+    for fault in faults:
+        if not (fault.usable and fault.effect.endswith("ignored")):
+            groups.setdefault((fault.series_id, fault.effect), []).append(fault)
+    return [
+        f"{first.path}: {first.what}; {first.effect}" + (f" (and {len(more)} more like it)" if more else "")
+        for first, *more in groups.values()
     ]
-    return points[found].reset_index(drop=True), faults
-
-
-def _fault_of_points(study_id: int, series_id: int, points: pd.DataFrame) -> Fault:
-    """The fault of the points of one series whose slices are not there."""
-    path, slices = f"{IMAGES}/{study_id}/{series_id}", sorted(set(points["instance_number"]))
-    targets = [f"{condition} {level}" for condition, level in zip(points["condition"], points["level"], strict=True)]
-    named = f"the point of {targets[0]}" if len(targets) == 1 else f"{len(targets)} points ({targets[0]} and others)"
-    where = f"{path}/{slices[0]}.dcm" if len(slices) == 1 else path
-    what = f"carries {named}, but is absent or unusable"
-    if len(slices) > 1:
-        what = f"carries {named} on slices {', '.join(map(str, slices))}, which are absent or unusable"
-    return Fault(where, what, "these points are left out; their labels stay", study_id, series_id)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import DataError
+from bench.files.csv_cells import check_cells
 from bench.targets import POINT_COLUMNS, POINT_TARGET_INDEX, SERIES_DESCRIPTIONS, SEVERITIES, TARGET_NAMES
 
 LABELS = "train.csv"
@@ -126,6 +127,7 @@ class _Rows:
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
+        check_cells(path)
         try:
             self.table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], skipinitialspace=True)
         except pd.errors.EmptyDataError:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.data.load import check_folder, place_points
+from bench.data.folder import check_folder
+from bench.data.points import place_points
 from bench.data.tables import LABELS, SERIES, Tables, read_series, read_tables, table_path
 from bench.errors import BenchError, DataError
 from bench.imaging.build import empty_record, inspect_series

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.imaging.acquisition import SamePixels, one_acquisition
 from bench.imaging.faults import Fault
 from bench.imaging.repair import Repair
 from bench.imaging.slices import (
@@ -44,7 +45,12 @@ class Assembled:
 
 
 def assemble(
-    study_id: int, series_id: int, description: str, slices: Sequence[Slice], assumptions: Sequence[str] = ()
+    study_id: int,
+    series_id: int,
+    description: str,
+    slices: Sequence[Slice],
+    assumptions: Sequence[str] = (),
+    same_pixels: SamePixels = lambda one, other: False,
 ) -> Assembled:
     """Put slices into anatomical order: sagittal from patient right to left, axial from head to foot.
 
@@ -57,13 +63,14 @@ def assemble(
         description: one of `bench.targets.SERIES_DESCRIPTIONS`, or "" to go by the plane of most slices.
         slices: in any order.
         assumptions: what reading the files had to assume.
+        same_pixels: whether two slices show the same; asked only of slices at one position.
     """
     repair = Repair(study_id, series_id, description, list(assumptions))
-    placed = repair.one_plane(repair.whole(slices))
+    placed = one_acquisition(repair, repair.one_plane(repair.whole(slices)), same_pixels)
     if not placed:
         return Assembled(None, (), tuple(repair.faults))
     plane = repair.expected or Counter(one.plane for one in placed).most_common(1)[0][0]
-    ordered = in_order(repair.one_echo(placed), plane)
+    ordered = in_order(placed, plane)
     frames = [one.frame for one in ordered]
     series = Series(
         study_id=study_id,

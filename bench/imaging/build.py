@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.errors import DataError
 from bench.files.atomic import explanation
 from bench.imaging.assembly import assemble
@@ -14,7 +17,7 @@ from bench.imaging.cache import READER_VERSION, SCHEMA_VERSION, Record, checksum
 from bench.imaging.dicom.header import Header, header_of
 from bench.imaging.dicom.parsing import open_file
 from bench.imaging.dicom.pixels import Pixels, decode
-from bench.imaging.faults import Fault, NotDicom, UnreadableImage
+from bench.imaging.faults import Fault, NoImage, NotDicom, Packed, UnreadableImage
 from bench.imaging.layout import SeriesFiles
 from bench.imaging.slices import Slice
 from bench.imaging.values import Stack, common_units, percentiles
@@ -66,17 +69,24 @@ def read_series(task: SeriesFiles) -> tuple[Record, Stack | None]:
     """
     headers: dict[str, Header] = {}
     pixels: dict[str, Pixels] = {}
-    faults: list[Fault] = []
+    refused: dict[str, UnreadableImage] = {}
     for path in task.files:
         try:
             ds = open_file(Path(task.root) / path)
             header = header_of(ds, geometry_alone=True)
             pixels[path], headers[path] = decode(ds, header), header
         except UnreadableImage as error:
-            faults.append(fault_of(task, path, error))
-    assembled = assemble(task.study_id, task.series_id, task.description, *slices_of(headers))
+            refused[path] = error
+    faults = [fault_of(task, path, error) for path, error in refused.items() if not isinstance(error, NoImage)]
+
+    def same_pixels(one: Slice, other: Slice) -> bool:
+        return np.array_equal(pixels[one.path].frames[one.frame_index], pixels[other.path].frames[other.frame_index])
+
+    assembled = assemble(task.study_id, task.series_id, task.description, *slices_of(headers), same_pixels)
     faults += assembled.faults
     if assembled.series is None:
+        if not headers and all(_is_another_thing(path, error) for path, error in refused.items()):
+            faults = [nothing_left(task, list(refused.values()))]
         return empty_record(task, faults), None
     stack, mapping = common_units(assembled.slices, pixels)
     encodings = Counter(headers[one.path].transfer_syntax for one in assembled.slices)
@@ -88,13 +98,18 @@ def read_series(task: SeriesFiles) -> tuple[Record, Stack | None]:
         "bytes": sum(part.nbytes for part in stack),
         "mapping": list(mapping),
         "window": [
-            percentiles(part[: one.frame.rows, : one.frame.columns])
+            percentiles(part[: one.frame.rows, : one.frame.columns], _padding(pixels[one.path], one))
             for part, one in zip(stack, assembled.slices, strict=True)
         ],
         "checksum": checksum(stack),
+        "contents": task.contents,
         "faults": [fault.to_json() for fault in faults],
     }
     return record, stack
+
+
+def _padding(pixels: Pixels, one: Slice) -> NDArray[np.bool_] | None:
+    return None if pixels.padding is None else pixels.padding[one.frame_index]
 
 
 def keep_failure(task: SeriesFiles, folder: str, what: str) -> Record:
@@ -115,9 +130,39 @@ class CacheUnwritable(DataError):  # noqa: N818 - named for what it is about
 
 def fault_of(task: SeriesFiles, path: str, error: UnreadableImage) -> Fault:
     """The fault of a file that cannot be used; a stray file that is no image does no harm."""
-    if isinstance(error, NotDicom) and Path(path).suffix.lower() not in IMAGE_SUFFIXES:
+    if isinstance(error, NotDicom) and not named_as_image(path, error):
         return Fault(path, str(error), "it is ignored", task.study_id, task.series_id, usable=True)
     return Fault(path, str(error), "this slice is left out", task.study_id, task.series_id)
+
+
+def named_as_image(path: str, error: UnreadableImage, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> bool:
+    """Whether a file is meant to be an image by its name; of a packed one, by the name that it will have unpacked."""
+    name = Path(path)
+    if name.suffix.lower() in suffixes:
+        return True
+    inner = Path(name.stem)
+    return isinstance(error, Packed) and (inner.suffix.lower() in IMAGE_SUFFIXES[:-1] or inner.name.isdigit())
+
+
+def _is_another_thing(path: str, error: UnreadableImage) -> bool:
+    """Whether a file is no damaged image, but packed, another object, or a stray file."""
+    return isinstance(error, (Packed, NoImage)) or (isinstance(error, NotDicom) and not named_as_image(path, error))
+
+
+def nothing_left(task: SeriesFiles, refused: Sequence[UnreadableImage]) -> Fault:
+    """The fault of a series whose files are there, but none is an image."""
+    count = "its only file is" if len(refused) == 1 else f"its {len(refused)} files are"
+    packings = {error.format for error in refused if isinstance(error, Packed)}
+    if packings:
+        what, cure = f"compressed ({', '.join(sorted(packings))})", "unpack them in this folder"
+    elif all(isinstance(error, NoImage) for error in refused):
+        what, cure = "objects of other kinds", "copy its images here, or drop its row from the series table"
+    else:
+        what, cure = "no DICOM files", "copy its images here, or drop its row from the series table"
+    path = str(Path(task.files[0]).parent)
+    return Fault(
+        path, f"has no image: {count} {what}; {cure}", "this series is left out", task.study_id, task.series_id
+    )
 
 
 def slices_of(headers: Mapping[str, Header]) -> tuple[list[Slice], list[str]]:
@@ -156,6 +201,7 @@ def empty_record(task: SeriesFiles, faults: Sequence[Fault]) -> Record:
         "description": task.description,
         "instance_numbers": [],
         "bytes": 0,
+        "contents": task.contents,
         "assumptions": [],
         "faults": [fault.to_json() for fault in faults],
     }

@@ -1,8 +1,9 @@
 """The files of the volume cache: one ``.npy`` per series, and its JSON record.
 
-``<series_id>.npy`` is (S, H, W) unsigned 8 or 16 bits in anatomical slice order; ``<series_id>.json`` says everything
-else, and is written last: a series is there if its record is. ``index.json`` gathers the records once all are there, so
-that a second opening reads one file. Deleting the folder is safe; it is built again when it is needed.
+``<series_id>.npy`` is (S, H, W) unsigned 8 or 16 bits in anatomical slice order. ``<series_id>.json`` says everything
+else, with the checksum of the pixels and the hash of the files they were read from. It is written last: a series is
+there if its record is. ``index.json`` gathers the records once all are there, so that a second opening reads one file.
+Both JSON files carry their own hash. Deleting the folder is safe; it is built again when it is needed.
 """
 
 from __future__ import annotations
@@ -14,17 +15,15 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.files.atomic import temporary_beside
 from bench.files.regular import open_unlinked
+from bench.imaging.sealed import read_sealed, write_sealed
 from bench.imaging.study import Series
-
-if TYPE_CHECKING:
-    from bench.dataset import Progress
 
 # Raised whenever the reader gives other pixels, another order or another geometry than before.
 READER_VERSION = 1
@@ -86,7 +85,7 @@ def write_series(folder: Path, record: Record, stack: Sequence[NDArray[Any]] | N
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
-    write_json(target.with_suffix(".json"), record)
+    write_sealed(target.with_suffix(".json"), json.dumps(record, allow_nan=False))
 
 
 def checksum(stack: Iterable[NDArray[Any]]) -> str:
@@ -100,8 +99,10 @@ def checksum(stack: Iterable[NDArray[Any]]) -> str:
 def read_record(folder: Path, series_id: int) -> Record | None:
     """The record of a series whose pixels are there in full; None if it must be built (again)."""
     path = folder / f"{int(series_id)}.json"
+    record = read_sealed(path)
     try:
-        record = json.loads(path.read_bytes())
+        if record is None:
+            return None
         size = path.with_suffix(".npy").stat().st_size if record["instance_numbers"] else 0
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -114,60 +115,34 @@ def index_path(folder: Path) -> Path:
 
 
 def read_index(folder: Path) -> dict[int, Record]:
-    """All gathered records by series id; empty if there is no index yet."""
+    """All gathered records by series id; empty if there is no index yet, or a damaged one."""
+    document = read_sealed(index_path(folder))
     try:
-        document = json.loads(index_path(folder).read_bytes())
-        if document["schema_version"] != SCHEMA_VERSION:
+        if document is None or document["schema_version"] != SCHEMA_VERSION:
             return {}
-        return {record["series_id"]: record for record in document["series"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {int(record["series_id"]): record for record in document["series"]}
+    except (ValueError, KeyError, TypeError):
         return {}
 
 
 def write_index(folder: Path, records: Mapping[int, Record]) -> None:
     """Gather the records of all series in one file."""
     series = [records[series_id] for series_id in sorted(records)]
-    write_json(index_path(folder), {"schema_version": SCHEMA_VERSION, "series": series})
+    document = {"schema_version": SCHEMA_VERSION, "series": series}
+    write_sealed(index_path(folder), json.dumps(document, allow_nan=False))
 
 
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a JSON document whole or not at all."""
-    temporary = temporary_beside(path)
+def is_whole(folder: Path, record: Record) -> bool:
+    """Whether the pixels of a series are what was written: type, shape and checksum."""
+    if not record["instance_numbers"]:
+        return True
     try:
-        temporary.write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def verify(folder: Path, progress: Progress) -> list[int]:
-    """Compare every volume with its checksum; those that differ are taken out, so that they are built again.
-
-    Returns:
-        The series that were not as they had been written.
-    """
-    records = [record for record in _records(folder) if record["instance_numbers"]]
-    broken = []
-    for done, record in enumerate(records, start=1):
-        path = folder / f"{record['series_id']}.npy"
-        try:
-            good = checksum(np.load(path, mmap_mode="r", allow_pickle=False)) == record["checksum"]
-        except (OSError, ValueError):
-            good = False
-        if not good:
-            broken.append(int(record["series_id"]))
-            path.with_suffix(".json").unlink(missing_ok=True)
-            index_path(folder).unlink(missing_ok=True)
-        progress("verifying checksums", done, len(records))
-    return broken
-
-
-def _records(folder: Path) -> Iterator[Record]:
-    for path in sorted(folder.glob("[0-9]*.json")):
-        try:
-            yield json.loads(path.read_bytes())
-        except ValueError:
-            path.unlink(missing_ok=True)
+        found = np.load(folder / f"{int(record['series_id'])}.npy", mmap_mode="r", allow_pickle=False)
+        shape = (len(record["shapes"]), *np.max(record["shapes"], axis=0).tolist())
+        kind = np.dtype(record["dtype"])
+        return bool(found.shape == shape and found.dtype == kind) and checksum(found) == record["checksum"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 @contextmanager

@@ -44,3 +44,15 @@ class UnreadableImage(DataError):  # noqa: N818 - named for what it is about
 
 class NotDicom(UnreadableImage):
     """A file that is not DICOM: damaged if it is named like an image, else unrelated."""
+
+
+class Packed(NotDicom):
+    """A file that is compressed or an archive; `format` says which."""
+
+    def __init__(self, format_: str) -> None:
+        super().__init__(f"is compressed ({format_}), not a DICOM file: unpack it")
+        self.format = format_
+
+
+class NoImage(UnreadableImage):
+    """A sound DICOM object that has no image by its kind, such as a report: passed over without a fault."""

@@ -25,6 +25,14 @@ _KINDS = {
     ("axial", "T2"): AXIAL_T2,
 }
 _LOCALISER = re.compile(r"locali[sz]er|\bloc\b|scout|survey|3[ -]?plane|\bsmart ?brain\b")
+# Long echoes as T2 has, but no slices of anatomy.
+_OTHERS = {
+    "diffusion": re.compile(r"diff|dwi|\bdti\b|\badc\b|tracew|\bep b[0-9]"),
+    "a mosaic": re.compile(r"\bmosaic\b"),
+    "perfusion or functional": re.compile(r"perf|\basl\b|\bbold\b|fmri|\bmoco"),
+    "echo-planar": re.compile(r"\bep2d\b|\bepi\b|\bep\b"),
+    "a projection": re.compile(r"\bmip\b|projection image|myelo"),
+}
 _NAMED = {"STIR": re.compile(r"stir|tirm"), "T1": re.compile(r"t1(?![0-9])"), "T2": re.compile(r"t2(?![0-9])")}
 _SHORT_ECHO_MS, _LONG_ECHO_MS = 30.0, 60.0
 _LONG_WAIT_MS = 1800.0
@@ -49,9 +57,9 @@ def kind_of(headers: Sequence[Header]) -> Kind:
     frames = [frame for header in headers for frame in header.frames]
     planes = Counter(orientation_name(*frame.orientation) for frame in frames if frame.orientation is not None)
     names = " ".join(sorted({header.names for header in headers}))
-    localiser = _LOCALISER.search(names.replace("_", " "))
-    if localiser:
-        return Kind("", f"a localiser by its name ({localiser.group()})")
+    for kind, pattern in {"a localiser": _LOCALISER, **_OTHERS}.items():
+        if found := pattern.search(names.replace("_", " ")):
+            return Kind("", f"{kind} by its name ({found.group()})")
     if not planes:
         return Kind("", "no orientation")
     if len(planes) > 1:

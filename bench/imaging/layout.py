@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,10 @@ from bench.imaging.cache import READER_VERSION
 from bench.imaging.faults import Fault
 
 IMAGES = "train_images"
+
+
+# Study id, series id.
+Key = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class SeriesFiles:
         description: one of `bench.targets.SERIES_DESCRIPTIONS`.
         root: the data folder.
         files: its files, relative to `root`.
+        contents: the hash of their contents; see `bench.imaging.contents`.
     """
 
     study_id: int
@@ -33,6 +38,20 @@ class SeriesFiles:
     description: str
     root: str
     files: tuple[str, ...]
+    contents: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What tells quickly that the files of a series changed.
+
+    Attributes:
+        hash: over their names, sizes and modification times.
+        newest_ns: the latest modification time, in ns since 1970.
+    """
+
+    hash: str
+    newest_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +61,15 @@ class Layout:
     Attributes:
         root: the data folder.
         files: (study id, series id) -> files relative to ``root``, sorted.
+        signs: (study id, series id) -> the sign of its files.
         faults: files and folders that do not fit the layout.
-        images_hash: over the paths and sizes of all files, and the first bytes of one file per study.
+        images_hash: over the paths and sizes of all files, and the first bytes of one file per study: what can be known
+            without reading all of them.
     """
 
     root: Path
-    files: Mapping[tuple[int, int], tuple[str, ...]]
+    files: Mapping[Key, tuple[str, ...]]
+    signs: Mapping[Key, Sign]
     faults: tuple[Fault, ...]
     images_hash: str
 
@@ -70,13 +92,19 @@ def scan(folder: Path) -> Layout:
         raise DataError(
             f"{images} holds no images: {IMAGES}/<study>/<series>/<instance>.dcm is expected. Was it unpacked in full?"
         )
-    return Layout(folder, scan.files, tuple(scan.faults), scan.hash.hexdigest())
+    return Layout(folder, scan.files, scan.signs, tuple(scan.faults), scan.hash.hexdigest())
+
+
+def is_directory_file(name: str) -> bool:
+    """Whether a file is a medium's table of contents, DICOMDIR; some systems write its name in small letters."""
+    return name.lower() in ("dicomdir", "dicomdir.dcm")
 
 
 class _Scan:
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.files: dict[tuple[int, int], tuple[str, ...]] = {}
+        self.files: dict[Key, tuple[str, ...]] = {}
+        self.signs: dict[Key, Sign] = {}
         self.faults: list[Fault] = []
         self.hash = hashlib.sha256(f"reader {READER_VERSION}\n".encode())
 
@@ -87,11 +115,13 @@ class _Scan:
             for series_id, series in self._numbered(study, "series"):
                 entries = self._entries(series)
                 names = [f"{series}/{entry.name}" for entry in entries]
-                for name, entry in zip(names, entries, strict=True):
-                    self.hash.update(f"{name}\0{_size(entry)}\n".encode(errors="surrogateescape"))
+                sizes = [_size_and_time(entry) for entry in entries]
+                for name, (size, _) in zip(names, sizes, strict=True):
+                    self.hash.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
                 if names:
                     first = first or names[len(names) // 2]
                     self.files[study_id, series_id] = tuple(names)
+                    self.signs[study_id, series_id] = _sign([entry.name for entry in entries], sizes)
                 else:
                     self.faults.append(Fault(series, "holds no files", "this series is left out", study_id, series_id))
             if first:
@@ -110,9 +140,10 @@ class _Scan:
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(self.root / folder) as entries:
-                return sorted(
-                    (entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name
+                counted = (
+                    entry for entry in entries if not entry.name.startswith(".") and not is_directory_file(entry.name)
                 )
+                return sorted(counted, key=lambda entry: entry.name)
         except OSError as error:
             self.faults.append(Fault(folder, f"cannot be listed: {error.strerror}", "what lies in it is left out"))
             return []
@@ -125,11 +156,19 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _size(entry: os.DirEntry[str]) -> int:
+def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
     try:
-        return entry.stat().st_size
+        status = entry.stat()
     except OSError:  # a link in a circle, or to nothing: reading it will name the fault
-        return -1
+        return -1, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _sign(names: Sequence[str], sizes: Sequence[tuple[int, int]]) -> Sign:
+    whole = hashlib.sha256()
+    for name, (size, time_ns) in zip(names, sizes, strict=True):
+        whole.update(os.fsencode(name) + f"\0{size} {time_ns}\n".encode())
+    return Sign(whole.hexdigest(), max(time_ns for _, time_ns in sizes))
 
 
 def _first_bytes(path: Path) -> bytes:

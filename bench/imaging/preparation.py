@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import BenchError, DataError
 from bench.files.atomic import explanation
 from bench.imaging.cache import Record, locked, read_index, read_record, series_of, write_index
+from bench.imaging.contents import Contents, read_contents
 from bench.imaging.faults import Fault
+from bench.imaging.held import Holding, is_kept, mended_cache, target_folder, volume_folder
 from bench.imaging.layout import IMAGES, Layout, SeriesFiles, scan
 from bench.imaging.study import Study
 from bench.imaging.volumes import Volumes
@@ -32,11 +34,13 @@ class Prepared:
         studies: every study with a usable series, in ascending order.
         volumes: their pixels.
         faults: all faults of files and series.
+        mended: what was damaged or outdated in the cache, and was made anew.
     """
 
     studies: tuple[Study, ...]
     volumes: Volumes
     faults: tuple[Fault, ...]
+    mended: tuple[Fault, ...] = ()
 
 
 def prepare(
@@ -47,44 +51,57 @@ def prepare(
     jobs: int,
     progress: Progress,
     layout: Layout | None = None,
+    contents: Contents | None = None,
     most_gb: float | None = None,
     retry_faults: bool = False,
+    verify: bool = False,
 ) -> Prepared:
     """Bring every series of the table into the cache and describe the studies.
 
     Args:
         folder: a data folder in the competition's layout.
         series_table: DataFrame with ``study_id, series_id, series_description``.
-        cache: where caches lie; this one goes into ``volumes/<hash>`` in it.
+        cache: where caches lie; this one goes into a folder in ``volumes``, see `target_folder`.
         jobs: number of worker processes.
         progress: called after every series.
         layout: what `scan` found, if that is known already.
+        contents: the hashes of its series, if they are known already.
         most_gb: refuse to let the cache of this data set grow beyond this.
         retry_faults: read series again that had faults before.
+        verify: compare all cached pixels with their checksums, and not a sample alone.
 
     Raises:
         DataError: if the cache cannot be written, or would become larger than ``most_gb``.
     """
     layout = layout or scan(folder)
     tasks, faults = tasks_of(layout, series_table)
-    target = volume_folder(cache, layout)
-    records = read_index(target)
-    if retry_faults or not all(_holds(target, records.get(task.series_id), task) for task in tasks):
-        records = _built(tasks, target, jobs, progress, most_gb, retry_faults)
+    if contents is None:
+        keys = [(task.study_id, task.series_id) for task in tasks]
+        contents = read_contents(layout, cache, jobs=jobs, progress=progress, only=keys)
+    tasks = [replace(task, contents=contents.series[task.study_id, task.series_id]) for task in tasks]
+    holding = Holding(layout, strict=verify)
+    target, records = target_folder(cache, layout, contents, holding, tasks)
+    mended = mended_cache(target, records, tasks, progress, whole=verify)
+    records = read_index(target) if mended else records
+    mended += holding.newly_changed(target, records)
+    if retry_faults or not all(holding.holds(target, records.get(task.series_id), task) for task in tasks):
+        records = _built(tasks, target, holding, jobs, progress, most_gb, retry_faults)
     wanted = {task.series_id for task in tasks}
     found = [record for series_id, record in sorted(records.items()) if series_id in wanted]
     faults += [Fault.from_json(fault) for record in found for fault in record["faults"]]
-    return Prepared(studies_of(found), Volumes(target), (*layout.faults, *faults))
+    return Prepared(studies_of(found), Volumes(target), (*layout.faults, *faults), tuple(mended))
+
+
+def unread_series(layout: Layout, series_table: Any, *, cache: Path) -> int:
+    """How many series `prepare` would read because the cache lacks them, changed contents aside. Writes nothing."""
+    target = volume_folder(cache, layout)
+    records = read_index(target)
+    return sum(not is_kept(target, records.get(task.series_id), task) for task in tasks_of(layout, series_table)[0])
 
 
 def limit_s(task: SeriesFiles) -> float:
     """Seconds that reading a series may take. It usually takes about a second."""
     return 60.0 + 2.0 * len(task.files)
-
-
-def volume_folder(cache: Path, layout: Layout) -> Path:
-    """The folder of the volumes of these images. Its name does not depend on labels, so that these can be corrected."""
-    return cache / "volumes" / layout.images_hash[:16]
 
 
 def tasks_of(layout: Layout, series_table: Any) -> tuple[list[SeriesFiles], list[Fault]]:
@@ -98,7 +115,9 @@ def tasks_of(layout: Layout, series_table: Any) -> tuple[list[SeriesFiles], list
         if files:
             tasks.append(SeriesFiles(*key, str(description), str(layout.root), files))
         elif not any(fault.series_id == series_id for fault in layout.faults):
-            faults.append(Fault(f"{IMAGES}/{key[0]}/{key[1]}", _ABSENT, "this series is left out", *key))
+            path = f"{IMAGES}/{key[0]}/{key[1]}"
+            what = _ABSENT + _archive_beside(layout, path)
+            faults.append(Fault(path, what, "this series is left out", *key))
     studies = {study_id for study_id, _ in listed}
     for study_id, series_id in sorted(set(layout.files) - listed):
         if study_id in studies:
@@ -109,20 +128,21 @@ def tasks_of(layout: Layout, series_table: Any) -> tuple[list[SeriesFiles], list
     return tasks, faults
 
 
-def _holds(folder: Path, record: Record | None, task: SeriesFiles) -> bool:
-    """Whether the cache holds this series in full, by the size of its file."""
-    if record is None or record["description"] != task.description or record["study_id"] != task.study_id:
-        return False
-    if not record["instance_numbers"]:
-        return True
-    try:
-        return (folder / f"{task.series_id}.npy").stat().st_size == record["bytes"]
-    except OSError:
-        return False
+def _archive_beside(layout: Layout, path: str) -> str:
+    """A hint at an archive of a series or of its study, such as ``123.zip`` for the folder ``123``."""
+    places = (f"{path}.", f"{path.rpartition('/')[0]}.")
+    found = next((fault.path for fault in layout.faults if fault.path.startswith(places)), None)
+    return "" if found is None else f"; unpack {found}"
 
 
 def _built(
-    tasks: Sequence[SeriesFiles], target: Path, jobs: int, progress: Progress, most_gb: float | None, retry: bool
+    tasks: Sequence[SeriesFiles],
+    target: Path,
+    holding: Holding,
+    jobs: int,
+    progress: Progress,
+    most_gb: float | None,
+    retry: bool,
 ) -> dict[int, Record]:
     """The records of all series, those that were missing built now, by one process at a time."""
     waiting = partial(progress, "waiting for another process that reads the same images", 0, 0)
@@ -131,7 +151,8 @@ def _built(
         with locked(target / "lock", waiting):
             for left_over in target.glob(".*.tmp"):  # of a worker that was killed while writing
                 left_over.unlink(missing_ok=True)
-            records = _Building(tasks, target, progress, most_gb, retry).run(jobs)
+            holding.take_over(target, tasks)
+            records = _Building(tasks, target, holding, progress, most_gb, retry).run(jobs)
             write_index(target, read_index(target) | records)
     except OSError as error:
         raise _unwritable(target, error) from None
@@ -147,10 +168,17 @@ class _Building:
     """One run over the series that are not in the cache yet."""
 
     def __init__(
-        self, tasks: Sequence[SeriesFiles], folder: Path, progress: Progress, most_gb: float | None, retry: bool
+        self,
+        tasks: Sequence[SeriesFiles],
+        folder: Path,
+        holding: Holding,
+        progress: Progress,
+        most_gb: float | None,
+        retry: bool,
     ) -> None:
         self.tasks = tasks
         self.folder = folder
+        self.holding = holding
         self.progress = progress
         self.most_bytes = None if most_gb is None else int(most_gb * 1e9)
         self.retry = retry
@@ -180,7 +208,7 @@ class _Building:
 
     def _kept(self, task: SeriesFiles) -> bool:
         record = read_record(self.folder, task.series_id)
-        if record is None or not _holds(self.folder, record, task) or (self.retry and record["faults"]):
+        if record is None or not self.holding.holds(self.folder, record, task) or (self.retry and record["faults"]):
             return False
         self.records[task.series_id] = record
         return True

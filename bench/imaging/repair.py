@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
+from bench.imaging.dicom.header import Frame
 from bench.imaging.faults import Fault
 from bench.imaging.geometry import FloatArray
 from bench.imaging.slices import ANATOMICAL, SAME_ANGLE_DEG, SAME_POSITION_MM, Slice, angle_deg
@@ -60,7 +62,8 @@ class Repair:
             if not missing:
                 whole.append(one if frame is one.frame else replace(one, frame=frame))
             else:
-                self._leave_out(one, f"{', '.join(missing)} missing or unusable, and not available from its series")
+                found = [_found(frame, tag) for tag in missing]
+                self.leave_out(one, f"{', '.join(found)}; not available from its series")
         self._tell_borrowed(slices, borrowed)
         return whole
 
@@ -99,26 +102,23 @@ class Repair:
             return slices
         for one in slices:
             if one.plane != self.expected:
-                self._leave_out(one, f"lies {one.plane} in a series described as {self.description}")
+                self.leave_out(one, f"lies {one.plane} in a series described as {self.description}")
         return [one for one in slices if one.plane == self.expected]
 
-    def one_echo(self, slices: list[Slice]) -> list[Slice]:
-        """Of several echoes at one place the one that shows the series' weighting: the longest, for T1 the shortest."""
-        echoes = {one.frame.echo_time_ms for one in slices}
-        if len(echoes) == 1 or not all(echo > 0 for echo in echoes):
-            return slices
-        places = defaultdict(set)
-        for one in slices:
-            places[tuple(np.rint(one.centre / SAME_POSITION_MM))].add(one.frame.echo_time_ms)
-        if any(found != echoes for found in places.values()):
-            return slices
-        best = min(echoes) if self.description == SAGITTAL_T1 else max(echoes)
-        names = ", ".join(f"{echo:g}" for echo in sorted(echoes))
-        self.assumptions.append(f"every slice in several echoes ({names} ms): those of {best:g} ms are kept")
-        return [one for one in slices if one.frame.echo_time_ms == best]
+    @staticmethod
+    def folder(one: Slice) -> str:
+        """The folder of the series, from one of its slices."""
+        return str(Path(one.path).parent)
 
-    def _leave_out(self, one: Slice, what: str) -> None:
+    def leave_out(self, one: Slice, what: str) -> None:
+        """Name a slice that cannot be used."""
         self.faults.append(Fault(one.path, what, "this slice is left out", self.study_id, self.series_id))
+
+
+def _found(frame: Frame, tag: str) -> str:
+    """What a slice has of an element that it needs, in words."""
+    unusable = next((note for note in frame.unusable if note.startswith(tag)), None)
+    return f"{tag} is missing" if unusable is None else unusable.removesuffix(": not used")
 
 
 def _follow_each_other_along(slices: Sequence[Slice], plane: str) -> bool:

@@ -14,7 +14,7 @@ from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 IntArray = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Series:
     """One MR series, its slices in anatomical order: sagittal from patient right to left, axial from head to foot.
 
@@ -48,6 +48,11 @@ class Series:
     def __len__(self) -> int:
         return len(self.instance_numbers)
 
+    def __repr__(self) -> str:
+        rows, columns = self.shapes.max(axis=0) if len(self) else (0, 0)
+        size = f"{len(self)} slices of {rows} x {columns} pixels"
+        return f"Series({self.series_id} of study {self.study_id}: {self.description}, {size})"
+
     def plane(self, index: int) -> Plane:
         """The plane of the slice at ``index`` in anatomical order."""
         along_x, along_y = self.orientations[index]
@@ -80,7 +85,7 @@ class SliceAt(NamedTuple):
     distance_mm: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
 class Study:
     """One patient's examination.
 
@@ -93,6 +98,10 @@ class Study:
     study_id: int
     series: tuple[Series, ...]
     notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(f"{series.description} of {len(series)} slices" for series in self.series)
+        return f"Study({self.study_id}: {kinds or 'no series'})"
 
     def of(self, description: str) -> tuple[Series, ...]:
         """All series of one kind, such as ``Axial T2``: none, one or several."""

@@ -69,13 +69,19 @@ def _padded(parts: Sequence[NDArray[Any]], dtype: Any) -> Stack:
     return stack
 
 
-def percentiles(values: NDArray[Any]) -> tuple[int, int]:
+def percentiles(values: NDArray[Any], padding: NDArray[np.bool_] | None = None) -> tuple[int, int]:
     """The smallest values that at least 1 % and at least 99 % of the pixels do not exceed.
 
     Of a large slice every second, third, ... row is counted, but at least 32,768 pixels: the cost stays small compared
     with decoding.
+
+    Args:
+        values: (H, W) unsigned.
+        padding: (H, W) pixels that do not count, unless there are no others.
     """
-    counted = values[:: max(1, values.size // _COUNTED_PX)]
+    if padding is not None and padding.all():
+        padding = None
+    counted = values[:: max(1, values.size // _COUNTED_PX)] if padding is None else values[~padding]
     below = np.cumsum(np.bincount(counted.ravel()))
     low, high = np.searchsorted(below, (0.01 * counted.size, 0.99 * counted.size))
     return int(low), int(high)

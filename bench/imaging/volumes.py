@@ -26,6 +26,9 @@ class Volumes:
         self._maps: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._index_read = False
 
+    def __repr__(self) -> str:
+        return f"Volumes({str(self.folder)!r})"
+
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder}
 

@@ -7,6 +7,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -17,13 +18,18 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from bench.errors import BenchError
+from bench.files.memory import address_space_limit, limit_address_space, memory_bytes
 from bench.files.processes import end_after, end_with
 
 _START_LIMIT_S = 120.0
 # Options of glibc's mallopt (malloc.h).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # A decoder that asks for more is led astray by damage; a series of 200 slices of 1024 x 1024 takes a tenth of it.
-_MEMORY_LIMIT_BYTES = 8 << 30
+_MOST_MEMORY_BYTES = 8 << 30
+# Below this even sound series may not fit; then workers together may ask for more than the machine has.
+_LEAST_MEMORY_BYTES = 1 << 30
+# What the workers leave to everything else.
+_SHARE_OF_MACHINE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def _run(
     try:
         while waiting or any(worker.index is not None for worker in workers):
             while waiting and len(workers) < min(max(jobs, 1), len(indices)):
-                workers.append(_Worker(function))
+                workers.append(_Worker(function, memory_per_worker(jobs)))
             for worker in workers:
                 if waiting and worker.ready and worker.index is None:
                     index = waiting.popleft()
@@ -98,23 +104,32 @@ def _collect(workers: list[_Worker]) -> Iterator[tuple[int, Any]]:
             workers.remove(worker)
             worker.end()
             if not worker.ready:
-                raise BenchError(
-                    f"a worker process could not start ({outcome.what}). In a script of your own, call the suite under "
-                    "`if __name__ == '__main__':`, as worker processes import the script again."
-                )
+                raise BenchError(f"a worker process could not start ({outcome.what}). {_cure_of_start()}")
         if index is not None:
             yield index, outcome
+
+
+def _cure_of_start() -> str:
+    limit = address_space_limit()
+    if limit is not None:
+        return f"It may use {limit >> 10:,} KB of memory, perhaps too little: allow more with `ulimit -v unlimited`."
+    return (
+        "In a script of your own, call the suite under `if __name__ == '__main__':`, as worker processes import the "
+        "script again."
+    )
 
 
 class _Worker:
     """One spawned process and the pipe to it."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], memory: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         by_main_thread = threading.current_thread() is threading.main_thread()
-        self.process = context.Process(target=_serve, args=(theirs, function, by_main_thread), daemon=True)
-        self.process.start()
+        arguments = (theirs, function, by_main_thread, memory)
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
+        with _main_not_imported(function):
+            self.process.start()
         theirs.close()
         self.ready = False
         self.gone = False
@@ -149,7 +164,35 @@ class _Worker:
         self.process.join(5)
 
 
-def _serve(connection: Connection, function: Callable[..., Any], by_main_thread: bool) -> None:
+def memory_per_worker(jobs: int) -> int:
+    """The bytes that each of so many workers may ask for on this machine."""
+    machine = memory_bytes()
+    if machine is None:
+        return _MOST_MEMORY_BYTES
+    return min(_MOST_MEMORY_BYTES, max(_LEAST_MEMORY_BYTES, int(_SHARE_OF_MACHINE * machine) // max(jobs, 1)))
+
+
+@contextlib.contextmanager
+def _main_not_imported(function: Callable[..., Any]) -> Iterator[None]:
+    """Let a process start without importing the main module of this one, unless the function lies there.
+
+    Spawned processes import it before anything else, so a script that does its work at the top level, without
+    ``if __name__ == "__main__":``, would run once more in each of them.
+    """
+    main = sys.modules["__main__"]
+    kept = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
+    if function.__module__ == "__main__":
+        kept = {}
+    for name in kept:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
+
+
+def _serve(connection: Connection, function: Callable[..., Any], by_main_thread: bool, memory: int) -> None:
     """The worker's own loop; it ends when the other side is gone, whatever it is doing then."""
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
@@ -158,7 +201,7 @@ def _serve(connection: Connection, function: Callable[..., Any], by_main_thread:
             end_with(parent.pid)
     warnings.simplefilter("ignore")  # what matters is said in faults and assumptions
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
-    _limit_memory()
+    limit_address_space(memory)
     keep_freed_memory()
     connection.send(None)
     _silence()
@@ -171,6 +214,8 @@ def _serve(connection: Connection, function: Callable[..., Any], by_main_thread:
             outcome = function(*task)
         except BenchError as error:
             outcome = error
+        except MemoryError:
+            outcome = Failure(f"needs more memory than a worker may use ({memory / 1e9:.1f} GB)")
         except BaseException as error:  # a Rust panic is no Exception
             outcome = Failure(f"{type(error).__name__}: {error}")
         try:
@@ -197,12 +242,3 @@ def _silence() -> None:
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-
-
-def _limit_memory() -> None:
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT_BYTES, _MEMORY_LIMIT_BYTES))
-    except (ImportError, ValueError, OSError):
-        pass  # no such limit on this system

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import logging
 import tomllib
-import types
-import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from bench.errors import BenchError, UsageError, unknown
 from bench.files.atomic import read_json, write_json
 from bench.jobs.fingerprint import hash_files, plugin_parts, source_of
+from bench.jobs.settings import explain, nearest
 from bench.plugins import Plugin, load_plugin
 
 DEFAULT_PRESET = "quick"
@@ -27,14 +25,14 @@ _log = logging.getLogger(__name__)
 
 def presets(plugin: Plugin) -> dict[str, Path]:
     """The preset files beside an approach by name. A single-file approach has none: its defaults are all there is."""
-    if plugin.path is not None and plugin.path.is_file():
+    if not plugin.has_files:
         return {}
     return {path.stem: path for path in sorted(plugin.folder().glob("*.toml"))}
 
 
 def ablations(plugin: Plugin) -> dict[str, Path]:
     """The ablation files of an approach by name: ``ablations/NAME.toml``, sets of overrides on a preset."""
-    if plugin.path is not None and plugin.path.is_file():
+    if not plugin.has_files:
         return {}
     return {path.stem: path for path in sorted((plugin.folder() / "ablations").glob("*.toml"))}
 
@@ -72,22 +70,24 @@ def resolve(
             raise unknown(f"ablation of {plugin.name}", ablation, named)
         _merge(values, _read(named[ablation]))
     for override in overrides:
-        _override(values, override)
+        _override(values, override, config_class, plugin.name)
     try:
         config = config_class.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_explain(error, config_class, plugin.name)) from error
+        raise UsageError(explain(error, config_class, plugin.name)) from error
     return _name(plugin, preset=preset, ablation=ablation), canonical(config.model_dump(mode="json"))
 
 
-def resolve_remembered(plugin: Plugin, memory: Path, **options: Any) -> tuple[str, str]:
+def resolve_remembered(plugin: Plugin, memory: Path | None, **options: Any) -> tuple[str, str]:
     """What `resolve` answers, without importing the approach (and with it torch) if it was asked the same before.
 
     Args:
         plugin: the approach.
-        memory: a folder to remember answers in, by everything that they depend on.
+        memory: a folder to remember answers in, by everything that they depend on; None to write nothing.
         options: as for `resolve`.
     """
+    if memory is None or plugin.live is not None:
+        return resolve(plugin, load_plugin(plugin).Config, **options)
     files = [*presets(plugin).values(), *ablations(plugin).values()]
     depends_on = {
         "approach": [plugin.name, plugin_parts(plugin)],
@@ -163,10 +163,10 @@ def _merge(values: dict[str, Any], over: Mapping[str, Any]) -> None:
             values[key] = value
 
 
-def _override(values: dict[str, Any], override: str) -> None:
+def _override(values: dict[str, Any], override: str, config_class: type[BaseModel], approach: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise UsageError(f"--set {override}: write it as key=value, such as --set severity.epochs=3.")
+        raise UsageError(f"--set {override}: write it as key=value. {nearest(key, config_class, approach)}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -177,48 +177,3 @@ def _override(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise UsageError(f"--set {override}: {parent!r} is a single value and has no keys below it.")
     values[last] = value
-
-
-def _explain(error: ValidationError, config_class: type[BaseModel], approach: str) -> str:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            keys = _keys(config_class)
-            close = _nearest_key(key, keys)
-            guess = f" Did you mean {close!r}?" if close else ""
-            beside = [other for other in keys if other.partition(".")[0] == key.partition(".")[0]] or keys
-            there_is = f"Available: {', '.join(beside)}." if keys else "It has none at all."
-            aside = f" Write {approach}:... or another approach's name before a setting that is for one alone."
-            lines.append(f"{approach} has no setting {key!r}.{guess} {there_is}{aside}")
-        else:
-            lines.append(f"{approach}: {key or 'the configuration'} = {problem['input']!r}: {problem['msg']}.")
-    return "\n".join(lines)
-
-
-def _nearest_key(key: str, keys: Sequence[str]) -> str | None:
-    """The key that was most likely meant: one whose last word is alike, or else one that is alike as a whole."""
-
-    def likeness(one: str, other: str) -> float:
-        return difflib.SequenceMatcher(None, one, other).ratio()
-
-    last = key.rpartition(".")[2]
-    alike = [other for other in keys if likeness(last, other.rpartition(".")[2]) >= 0.75]
-    nearest = max(alike or keys, key=lambda other: likeness(key, other), default=None)
-    return nearest if nearest is not None and (alike or likeness(key, nearest) >= 0.5) else None
-
-
-def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
-    keys = []
-    for name, field in model.model_fields.items():
-        nested = _model_in(field.annotation)
-        keys += _keys(nested, f"{prefix}{name}.") if nested else [prefix + name]
-    return keys
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
-    return None

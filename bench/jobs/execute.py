@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bench import plugins
-from bench.approach import Approach, Predictions
+from bench.approach import Approach, Predictions, StudyCounts
 from bench.data.cohort import Cohort
 from bench.data.cohort_index import read_cohort_index
 from bench.data.folds import training_studies
@@ -25,10 +25,11 @@ from bench.jobs import fitted
 from bench.jobs.context import Emit, JobContext
 from bench.jobs.fingerprint import fingerprint
 from bench.jobs.folder import RESULT, JobFolder
+from bench.jobs.forecast import stored_forecast
 from bench.jobs.hardware import choose_precision, compute_deterministically
 from bench.jobs.order import Order
 from bench.jobs.predictions import checked, write_predictions, write_true_point_predictions
-from bench.jobs.result import Failure, JobRecord, Result
+from bench.jobs.result import Failure, JobRecord, Result, StoredForecast
 from bench.jobs.score import judge, multiply_adds_per_study, scored_anew
 from bench.jobs.stages import past_damage
 from bench.jobs.store import Action, judge_folder
@@ -105,6 +106,7 @@ def execute(
     context.write_notes(opening.reader_notes)
     multiply_adds = multiply_adds_per_study(approach, opening.held_out, context)
     result = judge(order, made_from, opening.held_out, multiply_adds)
+    result = result.model_copy(update={"forecast": _forecast(approach, made_from, opening, order, context)})
     require_lock()
     result.write(files.result)
     files.failed.unlink(missing_ok=True)
@@ -233,6 +235,19 @@ def _predict_at_true_points(approach: Approach, with_points: Cohort, context: Jo
 def _predictions(approach: Approach, studies: Cohort, context: JobContext) -> Predictions:
     seed_everything(context)
     return checked(approach.predict(studies, context), studies.study_ids)
+
+
+def _forecast(
+    approach: Approach, made_from: Mapping[str, Any], opening: Opening, order: Order, context: JobContext
+) -> StoredForecast | None:
+    """What the job was forecast to cost, outside the clock; a forecast that fails is told and costs no result."""
+    counts = StudyCounts(len(opening.train), len(opening.held_out))
+    source = {part: value for part, value in made_from.items() if part.startswith("source")}
+    try:
+        return stored_forecast(approach, counts, source=source, memory=order.cache / "forecasts")
+    except Exception as error:
+        context.emit("stage", stage=f"no forecast of costs: {type(error).__name__}: {error}")
+        return None
 
 
 def _score_anew(order: Order, made_from: Mapping[str, Any], opening: Opening, emit: Emit) -> str:

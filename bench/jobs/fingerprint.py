@@ -23,7 +23,7 @@ from bench.imports import Package, SourceTree, once_per_version
 from bench.jobs.data_files import data_files, files_in_config
 from bench.jobs.job import Job
 from bench.plugin_files import framework, modules_of, outermost_package, pieces
-from bench.plugins import CONTRACTS, Plugin
+from bench.plugins import CONTRACTS, Live, Plugin
 
 EXECUTES = ("bench.jobs.execute",)
 SCORES = ("bench.jobs.score",)
@@ -39,13 +39,19 @@ BOOKKEEPING = frozenset(
     {
         "bench.files.atomic",  # how files are written, not what is in them
         "bench.files.checksums",
+        "bench.files.csv_cells",  # refuses tables, and changes none
         "bench.files.foreign",  # how text is shown
+        "bench.files.memory",
+        "bench.files.places",  # whether a folder is there
         "bench.files.processes",
+        "bench.imaging.contents",  # whether images changed, which the data hash says
+        "bench.imaging.sealed",
         "bench.jobs.clock",  # what it cost
         "bench.jobs.config",  # makes the configuration, which is a part of its own
         "bench.jobs.fingerprint",
         "bench.jobs.fitted",
         "bench.jobs.folder",  # what the files of a job are called
+        "bench.jobs.forecast",  # told beside the result
         "bench.jobs.hardware",  # device, precision and threads are recorded, and make nothing stale
         "bench.jobs.history",
         "bench.jobs.keys",
@@ -90,6 +96,8 @@ def plugin_parts(plugin: Plugin, counted: Collection[str] = ()) -> dict[str, str
         plugin: the plug-in.
         counted: modules of `bench` that are in other parts already.
     """
+    if plugin.live is not None:
+        return _live_parts(plugin.name, plugin.live, counted)
     package = plugin.package()
     own = pieces(package)
     return _parts(plugin.name, own, [module for piece in own for module in modules_of(piece)], counted)
@@ -146,6 +154,14 @@ def _parts(name: str, own: Sequence[Package], roots: Sequence[str], counted: Col
         parts[f"data files of {name}"] = _digest(data)
     rest = {module: reached[module] for module in reached.keys() - modules.keys() - set(counted)}
     return {**parts, **_by_room(rest, f"source of {name} ({{room}})")}
+
+
+def _live_parts(name: str, live: Live, counted: Collection[str]) -> dict[str, str]:
+    """The same of a class that lies in no file."""
+    digest = hashlib.sha256(json.dumps(sorted(live.sources.items())).encode()).hexdigest()
+    reached = SourceTree([framework()]).closure(live.reaches)
+    rest = {module: file for module, file in reached.items() if module not in counted}
+    return {f"source of {name}": digest, **_by_room(rest, f"source of {name} ({{room}})")}
 
 
 def _by_room(modules: Mapping[str, Path], words: str) -> dict[str, str]:

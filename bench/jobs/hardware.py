@@ -6,6 +6,7 @@ import glob
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -43,10 +44,12 @@ def choose_device(wish: str) -> str:
     """
     if wish == "auto":
         return "cuda" if gpu_count() else "cpu"
-    if wish.partition(":")[0] not in ("cpu", "cuda", "mps"):
+    if re.fullmatch(r"cpu|cuda(:\d+)?|mps", wish) is None:
         raise UsageError(f"--device {wish}: choose auto, cpu, cuda, cuda:0, ... or mps.")
     if wish.startswith("cuda") and not gpu_count():
         raise UsageError(f"--device {wish}: no NVIDIA GPU was found here. Leave --device out to use what there is.")
+    if wish.startswith("cuda:") and int(wish.removeprefix("cuda:")) >= gpu_count():
+        raise UsageError(f"--device {wish}: the last GPU here is cuda:{gpu_count() - 1}. Choose one of those.")
     return wish
 
 

@@ -24,6 +24,7 @@ class Order:
         command: the command line that asked for it.
         force: do everything anew, shared stages included.
         deterministic: have torch compute in the same order each time, on CUDA too.
+        in_process: whether it runs in the process that asked for it, such as a notebook's.
         run_id: names the run that asked for it: what this run has built anew is built once.
     """
 
@@ -38,6 +39,7 @@ class Order:
     force: bool = False
     deterministic: bool = False
     run_id: str = ""
+    in_process: bool = False
 
     @property
     def folder(self) -> Path:

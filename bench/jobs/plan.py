@@ -12,49 +12,24 @@ import pandas as pd
 from bench import plugins
 from bench.data import folds
 from bench.data.cohort_index import write_cohort_index
+from bench.data.folder import check_folder
 from bench.data.load import Opened, open_dataset, resolve_dataset
+from bench.data.tables import read_tables
 from bench.dataset import DataSet, Progress
-from bench.errors import BenchError, UsageError
+from bench.errors import BenchError
 from bench.files.locks import Lock
-from bench.jobs import config as configuration
 from bench.jobs import hardware
+from bench.jobs.configured import Configured, resolve_approaches
 from bench.jobs.fingerprint import fingerprint
 from bench.jobs.folder import JobFolder
 from bench.jobs.job import Job
+from bench.jobs.request import Request, check_request, check_studies, fold_count
 from bench.jobs.result import SplitRecord
 from bench.jobs.split import SplitFolder
 from bench.jobs.store import check_store, judge_folder
 from bench.targets import TARGETS, row_id
 
 TO_SCORE = "to score anew"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked for, as the command line has it."""
-
-    approaches: Sequence[str]
-    dataset: str = "phantom"
-    data: Path | None = None
-    preset: str = configuration.DEFAULT_PRESET
-    ablations: Sequence[str] = ()
-    overrides: Sequence[str] = ()
-    folds: str = "5"
-    only_folds: Sequence[int] = ()
-    seeds: Sequence[int] = (0,)
-    train_fractions: Sequence[float] = (1.0,)
-    plugins: Sequence[Path] = ()
-    out: Path = Path("runs")
-    cache: Path = Path()
-    device: str = "auto"
-    precision: str = "auto"
-    jobs: int | None = None
-    executor: str = "local"
-    timeout_s: float | None = None
-    force: bool = False
-    only_missing: bool = False
-    deterministic: bool = False
-    command: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,48 +61,30 @@ class State:
     why: str = ""
 
 
-def resolve_approaches(request: Request) -> list[tuple[str, str, str]]:
-    """(approach, name of its configuration, configuration) of everything asked for, each checked before any work."""
-    resolved = []
-    for name in request.approaches:
-        plugin = plugins.find("approaches", name, request.plugins)
-        overrides = _meant_for(name, request.overrides, request.approaches)
-        for ablation in _meant_for(name, request.ablations, request.approaches) or (None,):
-            options = {"preset": request.preset, "ablation": ablation, "overrides": overrides}
-            memory = request.cache / "configurations"
-            resolved.append((name, *configuration.resolve_remembered(plugin, memory, **options)))
-    return list(dict.fromkeys(resolved))
-
-
-def _meant_for(name: str, values: Sequence[str], approaches: Sequence[str]) -> tuple[str, ...]:
-    """Those of ``value`` and ``approach:value`` that are for one approach, the prefix taken off."""
-    meant = []
-    for value in values:
-        prefix, colon, rest = value.partition(":")
-        if not colon or prefix not in approaches:
-            meant.append(value)
-        elif prefix == name:
-            meant.append(rest)
-    return tuple(meant)
-
-
 def open_data(request: Request, progress: Progress) -> tuple[str, Path, DataSet, Opened]:
     """The data set by its full name, its folder, its plug-in, and what is in it."""
     name, preset, dataset = resolve_dataset(request.dataset, request.plugins)
     jobs, cache = hardware.cpu_count(), request.cache
+    pending = dataset.pending(preset=preset, data=request.data, cache=cache)
+    if pending is not None:
+        check_studies(request, pending.studies, what=name)
     folder = dataset.locate(preset=preset, data=request.data, cache=cache, jobs=jobs, progress=progress)
+    check_folder(folder)
+    check_studies(request, len(read_tables(folder).labels), what=str(folder))
     return name, folder, dataset, open_dataset(dataset, folder, cache=cache, jobs=jobs, progress=progress)
 
 
 def prepare(request: Request, progress: Progress) -> Prepared:
-    """Open the data, make or read the split, write down what jobs need of both, and name the jobs."""
+    """Open the data, make or read the split, write down what jobs need of both, and name the jobs.
+
+    What was asked for is checked in full before any data are touched.
+    """
+    check_request(request)
+    resolve_dataset(request.dataset, request.plugins)
+    configured = resolve_approaches(request, request.cache / "configurations")
     check_store(request.out)
-    configured = resolve_approaches(request)
     dataset_name, folder, dataset, opened = open_data(request, progress)
-    if opened.cohort.labels is None or not len(opened.cohort):
-        raise BenchError(f"{folder}: no usable study with labels. Run: bench data check {folder}")
-    split = _split(request.folds, opened)
-    jobs = _jobs(request, configured, dataset_name, folder, opened.data_hash, split)
+    split, jobs = jobs_on(request, configured, dataset_name, folder, opened)
     split_folder = JobFolder(jobs[0].folder_in(request.out)).split
     best = dataset.best_predictions(folder)
     changed = _write_split(split_folder, split, opened, best, dataset_name, dataset.caveat)
@@ -135,23 +92,28 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     return Prepared(opened, split_folder.path, jobs, tuple(changed))
 
 
+def jobs_on(
+    request: Request, configured: Sequence[Configured], dataset: str, folder: Path, opened: Opened
+) -> tuple[pd.DataFrame, tuple[Job, ...]]:
+    """The split of opened data, and the jobs on it."""
+    if opened.cohort.labels is None or not len(opened.cohort):
+        raise BenchError(f"{folder}: no usable study with labels. Run: bench data check {folder}")
+    check_studies(request, len(opened.cohort), what=str(folder))
+    split = _split(request.folds, opened)
+    return split, _jobs(request, configured, dataset, folder, opened.data_hash, split)
+
+
 def _jobs(
     request: Request,
-    configured: Sequence[tuple[str, str, str]],
+    configured: Sequence[Configured],
     dataset: str,
     folder: Path,
     data_hash: str,
     split: pd.DataFrame,
 ) -> tuple[Job, ...]:
-    """Every job asked for. Raises UsageError for a fold that the split does not have."""
+    """Every job asked for."""
     count = int(split["fold"].max()) + 1
     chosen = request.only_folds or range(count)
-    for fold in chosen:
-        if not 0 <= fold < count:
-            raise UsageError(
-                f"fold {fold} does not exist: the split has {count} folds (0 to {count - 1}). "
-                f"Pass --folds {fold + 1} to split anew, or choose another --fold."
-            )
     return tuple(
         Job(
             approach=approach,
@@ -206,10 +168,8 @@ def to_do(request: Request, states: Sequence[State]) -> list[Job]:
 
 
 def _split(wish: str, opened: Opened) -> pd.DataFrame:
-    cohort = opened.cohort
-    try:
-        count = int(wish)
-    except ValueError:
+    cohort, count = opened.cohort, fold_count(wish)
+    if count is None:
         return folds.read_folds(Path(wish), cohort.study_ids.tolist(), opened.exclusions)
     return folds.make_folds(cohort.study_ids, cohort.grades, count)
 

@@ -33,12 +33,15 @@ class JobProcess:
         order: what to do, as one line of JSON.
         threads: how many threads its libraries may use.
         environment: put over this process's own.
+        module: what it runs, built on `bench.jobs.worker.serve`.
     """
 
-    def __init__(self, order: str, threads: int, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, order: str, threads: int, environment: Mapping[str, str], *, module: str = "bench.jobs.worker"
+    ) -> None:
         self._words: deque[str] = deque(maxlen=5)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.jobs.worker"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,  # what is printed before the log is there

@@ -146,6 +146,29 @@ class Imported(BaseModel):
     filled_by_condition: dict[str, int]
 
 
+class StoredForecast(BaseModel):
+    """The forecast of one job (`bench.training.forecast`): what it costs to fit and to predict all graded studies.
+
+    Attributes:
+        training_multiply_adds, prediction_multiply_adds: of all samples; backward counts as two forward passes.
+        parameters: of all networks.
+        gpu_memory_mb, memory_mb: of the device, and main memory beside it, where it computes on a GPU in `precision`.
+        stored_mb, working_mb: disk for weights, and more that is free again when the job is done.
+        slices: that are read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    training_multiply_adds: float
+    prediction_multiply_adds: float
+    parameters: int
+    gpu_memory_mb: float
+    memory_mb: float
+    stored_mb: float
+    working_mb: float
+    slices: float
+    precision: str
+
+
 class Result(Document):
     """``result.json``: scores of a finished job, what they cost and what made them.
 
@@ -165,7 +188,10 @@ class Result(Document):
         peak_gpu_memory_mb: most memory reserved on the GPU, since the job was last resumed; None without a GPU.
         parameters: floating-point values in the saved networks.
         multiply_adds_per_study: of one prediction; None without torch.
+        forecast: what the job was forecast to cost; None where the approach does not tell its networks.
         threads, jobs_beside, precision, versions, hardware, command: how it was run.
+        in_process: whether it ran in the process that asked for it, such as a notebook's: peak memory is then that of
+            all which this process had done.
         imported: where predictions that were made elsewhere come from; None for a job that was run.
     """
 
@@ -187,12 +213,14 @@ class Result(Document):
     peak_gpu_memory_mb: float | None = None
     parameters: int | None = None
     multiply_adds_per_study: int | None = None
+    forecast: StoredForecast | None = None
     threads: int | None = None
     jobs_beside: int | None = None
     precision: str | None = None
     versions: dict[str, str] = {}
     hardware: dict[str, str | int] = {}
     command: str = ""
+    in_process: bool = False
     imported: Imported | None = None
 
     @property

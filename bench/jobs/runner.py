@@ -28,6 +28,28 @@ class Outcome:
     skipped: list[tuple[Job, str]] = field(default_factory=list)
     failed: list[tuple[Job, str]] = field(default_factory=list)
 
+    def sorting(self, on_event: OnEvent, locked: list[Job] | None = None) -> OnEvent:
+        """An event handler that also sorts jobs by how they end.
+
+        Args:
+            on_event: told of every event after that.
+            locked: takes the jobs that another process holds.
+        """
+
+        def handle(order: Order, event: Event) -> None:
+            match event:
+                case Done() | Found():
+                    self.done.append(order.job)
+                case Skipped(reason):
+                    self.skipped.append((order.job, reason))
+                case Failed(reason):
+                    self.failed.append((order.job, reason))
+                case Locked() if locked is not None:
+                    locked.append(order.job)
+            on_event(order, event)
+
+        return handle
+
 
 def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
     """Run jobs until each is done, skipped or failed; those that another run holds are waited for.
@@ -70,27 +92,9 @@ def run(request: Request, jobs: Sequence[Job], on_event: OnEvent) -> Outcome:
             )
             for job in waiting
         ]
-        executor.run(orders, _sorting(outcome, locked, on_event))
+        executor.run(orders, outcome.sorting(on_event, locked))
         waiting = _await_others(request.out, locked, outcome, on_event)
     return outcome
-
-
-def _sorting(outcome: Outcome, locked: list[Job], on_event: OnEvent) -> OnEvent:
-    """An event handler that also sorts finished jobs by how they ended."""
-
-    def handle(order: Order, event: Event) -> None:
-        match event:
-            case Done() | Found():
-                outcome.done.append(order.job)
-            case Skipped(reason):
-                outcome.skipped.append((order.job, reason))
-            case Failed(reason):
-                outcome.failed.append((order.job, reason))
-            case Locked():
-                locked.append(order.job)
-        on_event(order, event)
-
-    return handle
 
 
 def _await_others(root: Path, locked: Sequence[Job], outcome: Outcome, on_event: OnEvent) -> list[Job]:

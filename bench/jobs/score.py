@@ -50,6 +50,7 @@ def judge(order: Order, made_from: Mapping[str, Any], held_out: Cohort, multiply
         versions=hardware.versions(),
         hardware=hardware.hardware(order.device),
         command=order.command,
+        in_process=order.in_process,
     )
 
 

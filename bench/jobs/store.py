@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.errors import DataError, UsageError
+from bench.errors import DataError
 from bench.files.atomic import explained
+from bench.files.places import require_writable
 from bench.jobs.fingerprint import SCORING, changed_parts
 from bench.jobs.folder import JOB, REPLACED, JobFolder
 from bench.jobs.job import Job
@@ -75,6 +76,11 @@ class Unreadable:
 
     folder: Path
     reason: str
+
+    @property
+    def name(self) -> str:
+        """What its place says that it is, such as ``mil-quick-1f0c9a2e/seed0/fold1``."""
+        return "/".join(self.folder.parts[-3:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,12 @@ def read_store(root: Path) -> tuple[list[StoredJob], list[Unreadable]]:
     return jobs, unreadable
 
 
+def names_of(job: StoredJob) -> tuple[str, ...]:
+    """What a job's results may be called: the shorter names may mean several configurations or train fractions."""
+    plain = (job.approach, f"{job.approach}-{job.preset}", job.run_name)
+    return (*plain, *(f"{name}@{job.train_fraction:g}" for name in plain))
+
+
 def stored_jobs(root: Path) -> list[StoredJob]:
     """Every readable job below a folder, sorted by path; replaced ones are left out."""
     return read_store(root)[0]
@@ -159,8 +171,7 @@ def finished_jobs(folders: Iterable[Path]) -> list[StoredJob]:
 
 def check_store(root: Path) -> None:
     """Make sure that a folder can be written to as a store. Raises an error with the cure if not."""
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"--out {root}: that is a file. Name a folder.")
+    require_writable(root, "--out")
     with explained(root):
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=root):  # a name of its own: two runs may check at once

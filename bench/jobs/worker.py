@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,15 +31,24 @@ _STDIN = 0
 
 def main() -> int:
     """Run one job. Exit code 0: done or skipped; 1: failed; 75: another process holds it."""
+    return serve(_run_job)
+
+
+def serve(work: Callable[[dict[str, Any]], int]) -> int:
+    """Read an order on standard input and do it under a supervisor.
+
+    Args:
+        work: called with the values of the order, of which ``threads`` is one; returns the exit code.
+    """
     values = json.loads(_read_line(_STDIN))
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(values["threads"])
     lifeline = _take_stdin()
     if not hasattr(os, "fork"):
-        return _without_supervisor(values, lifeline)
+        return _without_supervisor(lambda: work(values), lifeline)
     from bench.jobs.supervisor import supervise
 
-    return supervise(lambda: _run_job(values), lifeline)
+    return supervise(lambda: work(values), lifeline)
 
 
 def _read_line(descriptor: int) -> bytes:
@@ -62,12 +72,12 @@ def _take_stdin() -> int:
     return lifeline
 
 
-def _without_supervisor(values: dict[str, Any], lifeline: int) -> int:
+def _without_supervisor(work: Callable[[], int], lifeline: int) -> int:
     """Where processes cannot fork (Windows): the job ends with its parent; what it started may stay."""
     from bench.files.processes import end_after
 
     end_after(lambda: os.read(lifeline, 1))
-    return _run_job(values)
+    return work()
 
 
 def _run_job(values: dict[str, Any]) -> int:
@@ -94,7 +104,7 @@ def _run_job(values: dict[str, Any]) -> int:
         if os.getpid() != process:  # a fork of the approach's own that came back here
             os._exit(EXIT_FAILED)
         lock.release()
-        _limit_shutdown()
+        limit_shutdown()
 
 
 def _execute(order: Order, emit: Emit, lock: Lock) -> int:
@@ -105,16 +115,16 @@ def _execute(order: Order, emit: Emit, lock: Lock) -> int:
 
     process = os.getpid()
     try:
-        _redirect_output(order.files.log)
-        _hand_on_plugins(order)
-        execute(order, emit, renew_log=lambda: _redirect_output(order.files.log), require_lock=lock.require)
+        redirect_output(order.files.log)
+        hand_on_plugins(order.job.plugins)
+        execute(order, emit, renew_log=lambda: redirect_output(order.files.log), require_lock=lock.require)
         return 0
     except BaseException as error:
         with suppress(OSError):  # the log's own file system may be what is full
             traceback.print_exc()  # into log.txt
         if os.getpid() != process:
             return EXIT_FAILED
-        reason = _reason(error, order.files.log)
+        reason = reason_of(error, order.files.log)
         emit("failed", reason=reason, trace=traceback.format_exc())
         if not isinstance(error, LostLockError):  # the folder is another process's by then
             with suppress(BenchError):  # it could not be written: the run has been told
@@ -122,13 +132,13 @@ def _execute(order: Order, emit: Emit, lock: Lock) -> int:
         return EXIT_FAILED
 
 
-def _reason(error: BaseException, log: Path) -> str:
-    """Why a job failed, in words, with the cure where it is known."""
+def reason_of(error: BaseException, log: Path) -> str:
+    """Why something failed, in words with the cure where it is known; ``log`` is where the traceback was printed."""
     from bench.errors import BenchError
     from bench.files.atomic import KNOWN_CAUSES, explanation
 
     if isinstance(error, BenchError):
-        return str(error)
+        return _asks_for_input(error) or str(error)
     if isinstance(error, OSError) and (error.errno in KNOWN_CAUSES or "temporary directory" in str(error)):
         # What print says of a full disk has no file name: it is the log's
         return str(explanation(error, Path(os.fsdecode(error.filename)) if error.filename else log))
@@ -149,20 +159,20 @@ def _asks_for_input(error: BaseException) -> str | None:
     return None
 
 
-def _hand_on_plugins(order: Order) -> None:
+def hand_on_plugins(named: Sequence[str]) -> None:
     """Let the processes that a plug-in starts import it, which is not on Python's path."""
-    if not order.job.plugins:
+    if not named:
         return
     from bench import plugin_imports, plugins
 
-    paths = [Path(path).expanduser().resolve() for path in order.job.plugins]
+    paths = [Path(path).expanduser().resolve() for path in named]
     found = [plugin for kind in plugins.CONTRACTS for plugin in plugins.available(kind, paths).values()]
     plugin_imports.hand_on(
         {f"bench.{plugin.kind}.{plugin.name}": plugin.path for plugin in found if plugin.path in paths}
     )
 
 
-def _redirect_output(log: Path) -> None:
+def redirect_output(log: Path) -> None:
     """Send whatever the approach prints, down to C libraries and their crashes, to the job's log."""
     import faulthandler
 
@@ -179,7 +189,8 @@ def _redirect_output(log: Path) -> None:
     faulthandler.enable()
 
 
-def _limit_shutdown() -> None:
+def limit_shutdown() -> None:
+    """End the process in any case when the interpreter has taken `SHUTDOWN_S` to shut down."""
     import faulthandler
 
     faulthandler.dump_traceback_later(SHUTDOWN_S, exit=True)

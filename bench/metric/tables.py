@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.errors import DataError, UsageError
+from bench.files.csv_cells import check_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise UsageError(f"{path}: a folder, a device or a pipe. Name a regular CSV file.")
     if not path.is_file():
         raise UsageError(f"{path}: no such file. Name a CSV file that exists.")
+    check_cells(path)
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except pd.errors.EmptyDataError:

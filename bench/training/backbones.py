@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import timm
+from pydantic import AfterValidator
 from torch import nn
 
 from bench.errors import BenchError, UsageError
 
+
+def _known_network(name: str) -> str:
+    """The name itself. Raises ValueError, as a setting's check has to, unless `require_name` accepts it."""
+    try:
+        require_name(name)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
+BackboneName = Annotated[str, AfterValidator(_known_network)]
+"""A setting that names a timm network, with or without a pretrained tag; checked when the configuration is read."""
 # False: from scratch. True: timm's own weights, from its cache or the hub. Otherwise the path of a weights file.
 Pretrained = bool | str
 

@@ -171,6 +171,16 @@ def save_finished(path: Path, model: nn.Module, *, fingerprint: str) -> None:
     write_tensors(path, tensors | _random_states(), {"finished": True, "fingerprint": fingerprint})
 
 
+def training_file(folder: Path, stage: str) -> Path:
+    """Where the checkpoint of a training lies in a folder such as `Context.resume`."""
+    return folder / f"{stage}.safetensors"
+
+
+def forget_training(folder: Path, stage: str) -> None:
+    """Remove the checkpoint of a training whose weights are saved elsewhere: they would take their place twice."""
+    training_file(folder, stage).unlink(missing_ok=True)
+
+
 def load_finished(path: Path, model: nn.Module, *, fingerprint: str) -> bool:
     """Fill a model with what `save_finished` wrote; False if there is none of this training, or if it is damaged."""
     try:

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from bench.approach import Context
 from bench.errors import BenchError, UsageError
 from bench.training.averaging import MovingAverage
-from bench.training.checkpoints import Training, load_finished, load_training, save_finished, save_training
+from bench.training.checkpoints import (
+    Training,
+    load_finished,
+    load_training,
+    save_finished,
+    save_training,
+    training_file,
+)
 from bench.training.early_stopping import Monitor
 from bench.training.objectives import Learner, Objective, make_learners
 from bench.training.parameter_groups import GroupOf
@@ -117,7 +124,7 @@ def train_objectives(
     keep_best = schedule.early_stopping is not None and schedule.early_stopping.restore_best
     state = _state(model, learners, average, monitor)
     _require_validation(schedule, learners, validate)
-    checkpoint = context.resume / f"{stage}.safetensors"
+    checkpoint = training_file(context.resume, stage)
     fingerprint = _fingerprint(schedule, learners, len(batches), context.seed(stage), precision)
     ahead = batches_ahead(context.device)
 

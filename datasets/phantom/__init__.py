@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.dataset import DataSet, Progress
+from bench.dataset import DataSet, Pending, Progress
 from bench.errors import DataError, UsageError
+from bench.files.places import require_folder
 from bench.targets import PROBABILITY_COLUMNS
 
 from .building import build, is_complete, read_manifest
 from .labels import tilted
-from .presets import DEFAULT_SEED, PRESETS, VERSION, parse_preset
+from .presets import DEFAULT_SEED, PRESETS, VERSION, Preset, parse_preset
 
 __all__ = ["DEFAULT_SEED", "PRESETS", "VERSION", "Phantom", "build"]
 
@@ -26,18 +27,26 @@ class Phantom(DataSet):
 
     def locate(self, *, preset: str | None, data: Path | None, cache: Path, jobs: int, progress: Progress) -> Path:
         """The folder of a preset and seed in ``cache``, built if absent; or ``data`` itself."""
+        waits = self.pending(preset=preset, data=data, cache=cache)
+        size, seed = parse_preset(preset)
+        if waits is not None:
+            build(waits.folder, preset=size.name, seed=seed, jobs=jobs, progress=progress)
+        return _folder(cache, size, seed) if data is None else data
+
+    def pending(self, *, preset: str | None, data: Path | None, cache: Path) -> Pending | None:
+        """The studies of a preset that the cache lacks; None where it or ``data`` holds them."""
         size, seed = parse_preset(preset)
         if data is not None:
-            if not data.is_dir():
-                raise UsageError(f"{data}: no such folder. Build it with `bench data build phantom -o {data}`.")
+            require_folder(data, "--data", f"Build one: bench data build phantom -o {data}.")
             if read_manifest(data) is None:
                 raise DataError(f"{data} is not a phantom. Build one, or pass the right --dataset for this folder.")
-            return data
-        folder = cache / "phantom" / f"{size.name}-seed{seed}-v{VERSION}"
+            return None
+        folder = _folder(cache, size, seed)
         wanted = {"version": VERSION, "seed": seed, "preset": size.name, "studies": size.studies}
-        if not is_complete(folder, wanted):
-            build(folder, preset=size.name, seed=seed, jobs=jobs, progress=progress)
-        return folder
+        if is_complete(folder, wanted):
+            return None
+        prepared = size.prepared_megabytes * size.studies / 1000 or None
+        return Pending(size.studies, self.expected_gigabytes(preset, None), folder, prepared)
 
     def build(
         self,
@@ -74,3 +83,8 @@ class Phantom(DataSet):
         table = pd.read_csv(folder / "posterior.csv")
         table[list(PROBABILITY_COLUMNS)] = tilted(table[list(PROBABILITY_COLUMNS)].to_numpy())
         return table
+
+
+def _folder(cache: Path, preset: Preset, seed: int) -> Path:
+    """Where a generated phantom lies in the cache."""
+    return cache / "phantom" / f"{preset.name}-seed{seed}-v{VERSION}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.data.load import check_folder
+from bench.data.folder import check_folder
 from bench.data.tables import LABELS, POINTS, SERIES, table_path
 from bench.dataset import DataSet, Progress
 from bench.errors import UsageError

@@ -18,9 +18,9 @@ import pytest
 from bench.data.load import open_dataset
 from bench.data.tables import LABELS, POINTS, SERIES
 from bench.dataset import DataSet
-from bench.imaging.cache import record_of, write_index
+from bench.imaging.cache import checksum, record_of, write_index
+from bench.imaging.held import volume_folder
 from bench.imaging.layout import scan
-from bench.imaging.preparation import volume_folder
 from bench.imaging.study import Series
 from bench.jobs.execute import open_job_data
 from bench.jobs.job import Job
@@ -89,15 +89,17 @@ def write_cache(root: Path, cache: Path) -> None:
     """Records as the reader makes them, without pixels."""
     target = volume_folder(cache, scan(root))
     target.mkdir(parents=True)
-    records = {}
+    records, pixels = {}, np.zeros((SLICES, 2, 2), dtype=np.uint16)
     for study in range(1, STUDIES + 1):
         for number, series_id in enumerate(series_ids(study)):
+            volume = target / f"{series_id}.npy"
+            np.save(volume, pixels)
             record = record_of(made_up(study, series_id, SERIES_DESCRIPTIONS[number]))
             files = [f"train_images/{study}/{series_id}/{instance}.dcm" for instance in range(1, SLICES + 1)]
-            record |= {"faults": [], "files": files, "bytes": 0, "checksum": "0" * 8, "mapping": [1.0, 0.0]}
+            record |= {"faults": [], "files": files, "mapping": [1.0, 0.0]}
+            record |= {"bytes": volume.stat().st_size, "checksum": checksum(pixels), "dtype": pixels.dtype.name}
             record |= {"window": [[12.0, 871.0]] * SLICES}
             records[series_id] = record
-            (target / f"{series_id}.npy").touch()
     write_index(target, records)
 
 
@@ -111,7 +113,7 @@ def made_up(study: int, series_id: int, description: str) -> Series:
         positions=random.normal(0, 80, (SLICES, 3)),
         orientations=random.normal(0, 1, (SLICES, 2, 3)),
         spacings=np.full((SLICES, 2), 0.546875),
-        shapes=np.full((SLICES, 2), 512),
+        shapes=np.full((SLICES, 2), 2),
         thickness_mm=4.0,
     )
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from pydantic import Field
 
 from bench.approach import Config
+
+FeatureKind = Literal["hog", "lbp", "glcm", "entropy", "edges", "quantiles", "bright shape", "thumbnail"]
+ALL_KINDS: tuple[FeatureKind, ...] = get_args(FeatureKind)
 
 
 class FeatureConfig(Config):
     """What the features are computed on.
 
     Attributes:
+        kinds: which are computed; README.md says why these three.
         size: side of the square to which a slice is averaged, in pixels.
         thumbnail: side of the coarser square whose pixels are features themselves.
     """
 
+    kinds: tuple[FeatureKind, ...] = Field(default=("hog", "bright shape", "thumbnail"), min_length=1)
     size: int = Field(default=64, ge=32)
     thumbnail: int = Field(default=8, ge=4)
 

@@ -29,8 +29,7 @@ class FeatureTable:
 
     def __init__(self, studies: Sequence[Study], context: Context, config: FeatureConfig) -> None:
         everyone = context.all_studies
-        known = {study.study_id for study in everyone.studies}
-        if not all(study.study_id in known for study in studies):
+        if not {_stacks(study) for study in studies} <= {_stacks(study) for study in everyone.studies}:
             everyone = Cohort(tuple(sorted(studies, key=lambda study: study.study_id)))
         self.folder = context.shared("slice-features", config, everyone, build_features)
 
@@ -75,6 +74,11 @@ def write_features(folder: Path, volumes: Volumes, study: Study, config: Feature
     ]
     with written_whole(_file(folder, study)) as temporary, temporary.open("wb") as file:
         np.save(file, np.array(rows, dtype=np.float32))
+
+
+def _stacks(study: Study) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Id of a study, and id and number of slices of each of its series: what the rows of its file stand for."""
+    return study.study_id, tuple((series.series_id, len(series)) for series in study.series)
 
 
 def _slices(volumes: Volumes, series_id: int, shapes: NDArray[np.int64]) -> list[tuple[NDArray, NDArray[np.float32]]]:

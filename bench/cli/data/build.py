@@ -39,9 +39,11 @@ def command(
     from bench import plugins as registry
     from bench.console.screen import Screen
     from bench.console.terminal import echo, line, terminal
+    from bench.files.places import require_writable
 
     console = terminal(stderr=True)
     dataset = registry.load("datasets", name, plugin_paths(plugins))()
+    require_writable(out, "-o")
     gigabytes = None if tables_only else dataset.expected_gigabytes(preset, studies)
     if gigabytes is not None:
         line(console, f"about {gigabytes:.1f} GB will be written to {out.resolve()}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,9 @@ _LISTED = 20
 @options.dataset
 @options.data
 @options.workers
-@click.option("--verify", is_flag=True, help="Check the cache against its checksums; decode damaged series again.")
+@click.option(
+    "--verify", is_flag=True, help="Compare the whole cache with its checksums and with the files; decode what differs."
+)
 @click.option("--max-gb", type=float, help="Largest size in GB of the cache of this data set.")
 @options.cache_dir
 @options.plugins
@@ -47,7 +48,6 @@ def command(
     from bench.console.screen import Screen
     from bench.console.terminal import terminal
     from bench.data.load import open_dataset, resolve_dataset
-    from bench.imaging.cache import verify as verify_checksums
 
     if max_gb is not None and max_gb <= 0:
         raise UsageError(f"--max-gb {max_gb:g}: choose a number above 0.")
@@ -55,19 +55,16 @@ def command(
     cache, workers = cache_folder(cache_dir), jobs or os.cpu_count() or 1
     started = time.monotonic()
     _, preset, plugin = resolve_dataset(dataset, plugin_paths(plugins))
-    differed: list[int] | None = None
     with Screen(console) as screen:
         folder = plugin.locate(preset=preset, data=data, cache=cache, jobs=workers, progress=screen.prepare)
-        reopen = partial(open_dataset, plugin, folder, cache, workers, screen.prepare, most_gb=max_gb)
-        opened = reopen(retry_faults=True)
-        if verify:
-            differed = verify_checksums(opened.volumes.folder, screen.prepare)
-            opened = reopen() if differed else opened
-    _report(console, opened, differed, time.monotonic() - started)
+        opened = open_dataset(
+            plugin, folder, cache, workers, screen.prepare, most_gb=max_gb, retry_faults=True, verify=verify
+        )
+    _report(console, opened, verify, time.monotonic() - started)
     return 0
 
 
-def _report(console: Console, opened: Opened, differed: list[int] | None, seconds: float) -> None:
+def _report(console: Console, opened: Opened, verified: bool, seconds: float) -> None:
     from bench.console.terminal import lines as print_lines
 
     target = opened.volumes.folder
@@ -78,10 +75,10 @@ def _report(console: Console, opened: Opened, differed: list[int] | None, second
         f"{sum(1 for _ in target.glob('*.npy')):,} series, {size / 1e9:.2f} GB, in {seconds:.1f} s",
         f"to delete it: rm -r {shlex.quote(str(target))} (it is built again on next use)",
     ]
-    if differed:
-        lines.append(f"{len(differed):,} series did not match their checksums and were read again")
-    elif differed is not None:
-        lines.append("all series match their checksums")
+    lines += [f"  {fault.path}: {fault.what}; {fault.effect}" for fault in opened.mended[:_LISTED]]
+    if verified:
+        good = "the cache matches its checksums and the files"
+        lines.append(f"{len(opened.mended):,} damaged or outdated, made anew" if opened.mended else good)
     lines += [f"  left out: study {study}: {why}" for study, why in list(opened.exclusions.items())[:_LISTED]]
     lines += [f"  {fault.path}: {fault.what}; {fault.effect}" for fault in opened.faults[:_LISTED]]
     if max(len(opened.faults), len(opened.exclusions)) > _LISTED:

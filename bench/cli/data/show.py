@@ -41,7 +41,7 @@ def command(
     from bench.console.terminal import echo, terminal
     from bench.data.cohort import grades_of
     from bench.data.contact_sheet import draw_sheet
-    from bench.data.load import check_folder
+    from bench.data.folder import check_folder
     from bench.data.tables import read_tables
     from bench.files.atomic import written_whole
     from bench.files.in_place import is_written_in_place

@@ -12,6 +12,7 @@ from bench.comparison.analysis.calibration import Reliability, reliabilities
 from bench.comparison.analysis.confusion import Confusion, confusions
 from bench.comparison.analysis.costs import Cost, LearningCurve, costs, learning_curves
 from bench.comparison.analysis.environment import Environment, environment
+from bench.comparison.analysis.forecasts import ForecastCost, forecast_costs
 from bench.comparison.analysis.history import Stage, training_history
 from bench.comparison.analysis.label_errors import LabelErrors, label_errors
 from bench.comparison.analysis.location_cost import LocationCost, location_costs
@@ -37,7 +38,7 @@ class Analysis:
         loss_shares, confusions, roc, reliabilities, temperatures, location_costs, hardest: where the loss comes from.
         label_errors: suspected ones; None without a trained approach.
         blends: None for fewer than two approaches of a main comparison.
-        costs, learning_curves, stages: what it costs, and how training went.
+        costs, forecasts, learning_curves, stages: what it costs, what it was forecast to, and how training went.
         notes: on studies, alike ones together.
         environment: of the jobs.
         unreadable: files of jobs that could not be read, in words.
@@ -57,6 +58,7 @@ class Analysis:
     label_errors: LabelErrors | None
     blends: Blends | None
     costs: tuple[Cost, ...]
+    forecasts: tuple[ForecastCost, ...]
     learning_curves: tuple[LearningCurve, ...]
     stages: tuple[Stage, ...]
     notes: tuple[NoteGroup, ...]
@@ -84,6 +86,7 @@ def analyse(comparison: Comparison) -> Analysis:
         label_errors=label_errors(read),
         blends=blends(read),
         costs=costs(comparison),
+        forecasts=forecast_costs(comparison),
         learning_curves=learning_curves(comparison),
         stages=stages,
         notes=notes,

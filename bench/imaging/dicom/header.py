@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
 from bench.imaging.dicom import tags
+from bench.imaging.dicom.objects import without_image
 from bench.imaging.dicom.parsing import open_file, words_of
 from bench.imaging.faults import UnreadableImage
 from bench.imaging.geometry import FloatArray
@@ -39,6 +40,7 @@ class Frame:
         slope: RescaleSlope.
         intercept: RescaleIntercept.
         echo_time_ms: EchoTime, or NaN.
+        unusable: notes on elements of its geometry that are there, but make no sense.
     """
 
     rows: int
@@ -50,6 +52,7 @@ class Frame:
     slope: float
     intercept: float
     echo_time_ms: float
+    unusable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +66,7 @@ class Header:
         multi_frame: whether it is a multi-frame object, even of one frame.
         study_uid: StudyInstanceUID, or "".
         series_uid: SeriesInstanceUID, or "".
-        names: SeriesDescription, ProtocolName, SequenceName and ImageType, in lower case; see `bench.imaging.kinds`.
+        names: what may name its kind (`tags.NAMES`), in lower case; see `bench.imaging.kinds`.
         repetition_time_ms: RepetitionTime, or NaN.
         inversion_time_ms: InversionTime, or NaN.
         assumptions: notes on irregular values and how they were read.
@@ -94,7 +97,8 @@ def header_of(ds: Dataset, *, geometry_alone: bool = False) -> Header:
     """The header of a parsed file; with ``geometry_alone`` without names, sequence times and identifiers.
 
     Raises:
-        UnreadableImage: if it holds no image, or impossible sizes.
+        NoImage: if it is an object of another kind.
+        UnreadableImage: if it lacks its image, or declares impossible sizes.
     """
     try:
         return _header_of(ds, geometry_alone)
@@ -106,7 +110,7 @@ def header_of(ds: Dataset, *, geometry_alone: bool = False) -> Header:
 
 def _header_of(ds: Dataset, geometry_alone: bool) -> Header:
     if tags.ROWS not in ds or tags.COLUMNS not in ds:
-        raise UnreadableImage("has no image: it is cut short, damaged, or not an image object")
+        raise without_image(ds, "has no image: it is cut short, damaged, or not an image object")
     notes: list[str] = []
     syntax = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
     frames = _frames_of(ds, notes)
@@ -118,11 +122,18 @@ def _header_of(ds: Dataset, geometry_alone: bool) -> Header:
         multi_frame=len(frames) > 1 or tags.PER_FRAME_GROUPS in ds,
         study_uid=tags.text(ds, tags.STUDY_UID) if whole else "",
         series_uid=tags.text(ds, tags.SERIES_UID) if whole else "",
-        names=" ".join(tags.text(ds, tag) for tag in tags.NAMES).lower() if whole else "",
+        names=_names(ds) if whole else "",
         repetition_time_ms=tags.number(ds, tags.REPETITION_TIME, notes) if whole else float("nan"),
         inversion_time_ms=tags.number(ds, tags.INVERSION_TIME, notes) if whole else float("nan"),
         assumptions=tuple(notes),
     )
+
+
+def _names(ds: Dataset) -> str:
+    """The names of series and sequence, and ``diffusion`` where the file has a b-value or a direction of it."""
+    words = [tags.text(ds, tag) for tag in tags.NAMES]
+    diffusion = any(tags.text(ds, tag).lower() not in ("", "none", "0", "0.0") for tag in tags.DIFFUSION)
+    return " ".join([*words, *(["diffusion"] if diffusion else [])]).lower()
 
 
 def _frames_of(ds: Dataset, notes: list[str]) -> tuple[Frame, ...]:
@@ -175,11 +186,14 @@ def _frame(sources: Sequence[Dataset], rows: int, columns: int, notes: list[str]
     def number(tag: BaseTag) -> float:
         return tags.number(find(tag), tag, notes)
 
-    spacing = tags.numbers(find(tags.SPACING), tags.SPACING, 2, notes)
+    unusable: list[str] = []
+    spacing = tags.numbers(find(tags.SPACING), tags.SPACING, 2, unusable)
     if spacing is not None and min(spacing) <= 0:
-        notes.append(f"PixelSpacing {spacing} is not positive: not used")
+        unusable.append(f"PixelSpacing {spacing} is not positive: not used")
         spacing = None
-    position = tags.numbers(find(tags.POSITION), tags.POSITION, 3, notes)
+    position = tags.numbers(find(tags.POSITION), tags.POSITION, 3, unusable)
+    orientation = _orientation(tags.numbers(find(tags.ORIENTATION), tags.ORIENTATION, 6, unusable), unusable)
+    notes += unusable
     slope, intercept, echo = number(tags.SLOPE), number(tags.INTERCEPT), number(tags.ECHO_TIME)
     if slope == 0:
         notes.append("RescaleSlope is 0: read as 1")
@@ -187,12 +201,13 @@ def _frame(sources: Sequence[Dataset], rows: int, columns: int, notes: list[str]
         rows=rows,
         columns=columns,
         position=None if position is None else np.array(position),
-        orientation=_orientation(tags.numbers(find(tags.ORIENTATION), tags.ORIENTATION, 6, notes), notes),
+        orientation=orientation,
         spacing=None if spacing is None else np.array(spacing[::-1]),  # DICOM has the distance between rows first
         thickness_mm=number(tags.THICKNESS),
         slope=1.0 if isnan(slope) or slope == 0 else slope,
         intercept=0.0 if isnan(intercept) else intercept,
         echo_time_ms=number(tags.EFFECTIVE_ECHO_TIME) if isnan(echo) else echo,
+        unusable=tuple(unusable),
     )
 
 

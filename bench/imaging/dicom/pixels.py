@@ -18,8 +18,10 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEnd
 from rle.utils import decode_pixel_data
 
 from bench.imaging.dicom import tags
-from bench.imaging.dicom.codestream import declared_matrix
+from bench.imaging.dicom.codestream import declared_size
 from bench.imaging.dicom.header import Header
+from bench.imaging.dicom.objects import without_image
+from bench.imaging.dicom.parsing import TOO_LARGE
 from bench.imaging.faults import UnreadableImage
 
 # In order of preference. pylibjpeg's RLE is several times as quick as pydicom's own; gdcm has no HTJ2K.
@@ -38,6 +40,10 @@ _ANY_RATIO_BYTES = 64 << 20
 _RATIO = 2000
 
 
+_CONVERT = "Convert it to an uncompressed file, such as with gdcmconv --raw."
+_COPY_OR_CONVERT = "If it is damaged, copy it again from its source; else convert it to an uncompressed file."
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pixels:
     """Decoded pixels, still in the file's integers.
@@ -47,12 +53,15 @@ class Pixels:
         decoder: name and version of the decoder.
         inverted: MONOCHROME1: low is bright.
         bits_stored: number of bits of the value.
+        padding: (F, H, W) where pixels are no measurement (PixelPaddingValue, or the range up to its limit); None if
+            nowhere.
     """
 
     frames: NDArray[np.integer]
     decoder: str
     inverted: bool
     bits_stored: int
+    padding: NDArray[np.bool_] | None = None
 
 
 def decode(ds: Dataset, header: Header) -> Pixels:
@@ -66,17 +75,17 @@ def decode(ds: Dataset, header: Header) -> Pixels:
     except UnreadableImage:
         raise
     except MemoryError:
-        raise UnreadableImage("needs more memory to decode than a worker may use") from None
+        raise UnreadableImage(TOO_LARGE) from None
     except Exception as error:  # damage makes parser and decoders raise nearly anything
         raise UnreadableImage(
-            f"cannot be decoded: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            f"cannot be decoded from {_described(header)}: {_words(error)}. {_COPY_OR_CONVERT}"
         ) from None
 
 
 def _decode(ds: Dataset, header: Header) -> Pixels:
     encoded = tags.content(ds, tags.PIXEL_DATA)
     if not encoded:
-        raise UnreadableImage("has no pixel data: the file is cut short or its header damaged")
+        raise without_image(ds, "has no pixel data: the file is cut short or its header damaged")
     shape = len(header.frames), header.frames[0].rows, header.frames[0].columns
     bits, stored = _integer(ds, tags.BITS_ALLOCATED, 16), _integer(ds, tags.BITS_STORED, 16)
     high, samples = _integer(ds, tags.HIGH_BIT, stored - 1), _integer(ds, tags.SAMPLES, 1)
@@ -88,11 +97,12 @@ def _decode(ds: Dataset, header: Header) -> Pixels:
     uid = UID(header.transfer_syntax or ImplicitVRLittleEndian)
     _check_length(len(encoded), uid, prod(shape) * (bits // 8))
     _check_codestreams(encoded, uid, shape)
-    array, decoder = _first_decoder_that_can(ds, uid, shape)
+    array, decoder = _first_decoder_that_can(ds, header, uid, shape)
     if array.size != prod(shape):
         raise UnreadableImage(f"decodes to {array.size} pixels instead of {'x'.join(map(str, shape))}")
     array = array.reshape(shape).astype(array.dtype.newbyteorder("="), copy=False)
-    return Pixels(_masked(array, stored, high), decoder, photometric == "MONOCHROME1", stored)
+    values = _masked(array, stored, high)
+    return Pixels(values, decoder, photometric == "MONOCHROME1", stored, _padding(ds, array, values))
 
 
 def _integer(ds: Dataset, tag: BaseTag, default: int) -> int:
@@ -113,14 +123,15 @@ def _check_length(length: int, uid: UID, needed: int) -> None:
 
 
 def _check_codestreams(pixel_data: bytes, uid: UID, shape: tuple[int, int, int]) -> None:
-    """Refuse encoded images that declare another matrix than the file: decoders allocate what these say."""
+    """Refuse encoded images that declare another size than the file: decoders allocate what these say."""
     if not uid.is_encapsulated or uid == RLELossless:
         return
     for encoded in generate_frames(pixel_data, number_of_frames=shape[0]):
-        found = declared_matrix(encoded)
-        if found is not None and found != shape[1:]:
+        found = declared_size(encoded)
+        if found is not None and found != (*shape[1:], 1):
+            samples = f" of {found[2]} samples" if found[2] != 1 else ""
             raise UnreadableImage(
-                f"declares {shape[1]} x {shape[2]} pixels, but the image encoded in it {found[0]} x {found[1]}"
+                f"declares {shape[1]} x {shape[2]} pixels, but the image encoded in it {found[0]} x {found[1]}{samples}"
             )
 
 
@@ -133,11 +144,13 @@ def _run_length_decoded(ds: Dataset, shape: tuple[int, int, int]) -> NDArray[np.
     return frames[0] if len(frames) == 1 else np.concatenate(frames)
 
 
-def _first_decoder_that_can(ds: Dataset, uid: UID, shape: tuple[int, int, int]) -> tuple[NDArray[np.integer], str]:
+def _first_decoder_that_can(
+    ds: Dataset, header: Header, uid: UID, shape: tuple[int, int, int]
+) -> tuple[NDArray[np.integer], str]:
     try:
         decoder = get_decoder(uid)
     except NotImplementedError:
-        raise UnreadableImage(f"is in an encoding that no decoder supports ({uid.name}, {uid})") from None
+        raise UnreadableImage(f"is {_described(header)}, which no decoder supports ({uid}). {_CONVERT}") from None
     if decoder.is_native:
         return decoder.as_array(ds, raw=True)[0], f"pydicom {_version('pydicom')}"
     order = _PREFERENCE if uid == RLELossless else _PREFERENCE_JPEG
@@ -151,8 +164,35 @@ def _first_decoder_that_can(ds: Dataset, uid: UID, shape: tuple[int, int, int]) 
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # each plug-in has errors of its own, and Rust panics are no Exception
-            errors.append(f"{plugin}: {' '.join(str(error).split())[:120]}")
-    raise UnreadableImage(f"cannot be decoded from {uid.name} ({'; '.join(errors) or 'no decoder installed'})")
+            errors.append(f"{describe(plugin)}: {_words(error)}")
+    if not errors:
+        missing = "; ".join(decoder.missing_dependencies) or "none is known"
+        raise UnreadableImage(f"is {_described(header)}, and no decoder of it is installed ({missing}). {_CONVERT}")
+    refused = f"refused by {'; '.join(errors)}"
+    raise UnreadableImage(f"cannot be decoded from {_described(header)}: {refused}. {_COPY_OR_CONVERT}")
+
+
+def _described(header: Header) -> str:
+    """What a file is: its encoding and its size."""
+    uid, frame, count = UID(header.transfer_syntax), header.frames[0], len(header.frames)
+    frames = f"{count} frames of " if count > 1 else ""
+    return f"{uid.name or 'an unnamed encoding'} ({frames}{frame.rows} x {frame.columns})"
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def _padding(ds: Dataset, *arrays: NDArray[np.integer]) -> NDArray[np.bool_] | None:
+    """Where any of some arrays of one shape holds the padding value, or one of its range (DICOM PS3.3, C.7.5.1.1.2)."""
+    signed = arrays[0].dtype.kind == "i"
+    value = tags.pixel_value(ds, tags.PADDING, signed=signed)
+    if value is None:
+        return None
+    limit = tags.pixel_value(ds, tags.PADDING_LIMIT, signed=signed)
+    low, high = sorted((value, value if limit is None else limit))
+    found = np.logical_or.reduce([(array >= low) & (array <= high) for array in arrays])
+    return found if found.any() else None
 
 
 @cache

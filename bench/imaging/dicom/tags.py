@@ -16,6 +16,8 @@ from pydicom.tag import BaseTag
 # Ready-made tags, as looking up plain numbers costs pydicom more than reading the element.
 STUDY_UID = BaseTag(0x0020000D)
 SERIES_UID = BaseTag(0x0020000E)
+SOP_CLASS = BaseTag(0x00080016)
+MEDIA_SOP_CLASS = BaseTag(0x00020002)
 INSTANCE_NUMBER = BaseTag(0x00200013)
 ROWS = BaseTag(0x00280010)
 COLUMNS = BaseTag(0x00280011)
@@ -25,6 +27,8 @@ BITS_ALLOCATED = BaseTag(0x00280100)
 BITS_STORED = BaseTag(0x00280101)
 HIGH_BIT = BaseTag(0x00280102)
 SIGNED = BaseTag(0x00280103)
+PADDING = BaseTag(0x00280120)
+PADDING_LIMIT = BaseTag(0x00280121)
 PIXEL_DATA = BaseTag(0x7FE00010)
 NUMBER_OF_FRAMES = BaseTag(0x00280008)
 POSITION = BaseTag(0x00200032)
@@ -46,8 +50,18 @@ VALUE_TRANSFORMATION = BaseTag(0x00289145)
 ECHO = BaseTag(0x00189114)
 # Stored as two bytes, all others as text.
 _BINARY = frozenset({ROWS, COLUMNS, SAMPLES, BITS_ALLOCATED, BITS_STORED, HIGH_BIT, SIGNED})
-# SeriesDescription, ProtocolName, SequenceName, ImageType: they can give the kind of a series.
-NAMES = (BaseTag(0x0008103E), BaseTag(0x00181030), BaseTag(0x00180024), BaseTag(0x00080008))
+# SeriesDescription, ProtocolName, SequenceName, PulseSequenceName, ScanningSequence, ImageType: they can give the kind
+# of a series.
+NAMES = (
+    BaseTag(0x0008103E),
+    BaseTag(0x00181030),
+    BaseTag(0x00180024),
+    BaseTag(0x00189005),
+    BaseTag(0x00180020),
+    BaseTag(0x00080008),
+)
+# Diffusion b-value and directionality, of the standard and of Philips.
+DIFFUSION = (BaseTag(0x00189087), BaseTag(0x00189075), BaseTag(0x20011003))
 
 
 def numbers(ds: Dataset, tag: BaseTag, count: int, notes: list[str]) -> list[float] | None:
@@ -58,12 +72,17 @@ def numbers(ds: Dataset, tag: BaseTag, count: int, notes: list[str]) -> list[flo
     try:
         found = [float(value) for value in values]
     except (TypeError, ValueError):
-        notes.append(f"{keyword_for_tag(tag)} is not numeric: not used")
+        notes.append(f"{keyword_for_tag(tag)} {_shown(values)} is not numeric: not used")
         return None
     if len(found) != count or not all(map(isfinite, found)):
         notes.append(f"{keyword_for_tag(tag)} {found} is not {count} numbers: not used")
         return None
     return found
+
+
+def _shown(values: list[Any]) -> str:
+    texts = [value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in values]
+    return ascii([text[:20] for text in texts[:6]])
 
 
 def number(ds: Dataset, tag: BaseTag, notes: list[str]) -> float:
@@ -79,6 +98,19 @@ def integer(ds: Dataset, tag: BaseTag) -> int | None:
         return int(values[0]) if len(values) == 1 else None
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def pixel_value(ds: Dataset, tag: BaseTag, *, signed: bool) -> int | None:
+    """The element as a value that a pixel may have; its own VR is often wrong about the sign. None where missing."""
+    if tag not in ds:
+        return None
+    raw = ds.get_item(tag)
+    if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
+        return (
+            int.from_bytes(raw.value, "little" if raw.is_little_endian else "big", signed=signed) if raw.value else None
+        )
+    found = integer(ds, tag)
+    return None if found is None else (found + 0x8000) % 0x10000 - 0x8000 if signed else found % 0x10000
 
 
 def text(ds: Dataset, tag: BaseTag) -> str:

@@ -20,6 +20,7 @@ from ..cells import (
     words_column,
 )
 from ..model import Column, Figure, Panel, Section, Series, Table
+from .forecast import forecast_table
 
 _H = 3600
 _TIMES = (0.1, 1, 10, 60, 600, _H, 6 * _H, 24 * _H, 240 * _H)
@@ -53,6 +54,8 @@ def costs(analysis: Analysis) -> Section:
     if analysis.learning_curves:
         figures.append(_learning(analysis))
         tables.append(_learning_table(analysis))
+    if analysis.forecasts:
+        tables.append(forecast_table(analysis.forecasts))
     figures += _training(analysis)
     notes: tuple[str, ...] = (
         "Seconds are summed over folds, mean over seeds. Work that jobs share is charged to each of them. Memory is "

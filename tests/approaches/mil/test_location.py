@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from bench.approaches.mil import point_finder
 from bench.approaches.mil.axial_finder import note_crowded
 from bench.approaches.mil.location import Locator, silent
 from bench.approaches.mil.location_config import Location
+from bench.approaches.mil.location_files import network_file
 from bench.approaches.mil.location_networks import LocationNetworks, NetworkKey
 from bench.approaches.mil.location_statistics import LocationStatistics, trained_targets
 from bench.approaches.mil.slice_finder import SliceFinder
@@ -22,6 +28,7 @@ from bench.data.keypoints import Keypoints
 from bench.errors import BenchError
 from bench.imaging.study import Series, Study
 from bench.targets import SAGITTAL_T1, SAGITTAL_T2, TARGETS, indices
+from bench.training.checkpoints import training_file
 
 SCHEDULE = {"epochs": 1, "batch_size": 1, "learning_rate": 1e-3}
 POINTS = {"backbone": "test_resnet", "size": (64, 64), "schedule": SCHEDULE}
@@ -53,6 +60,73 @@ def test_slices_that_no_network_predicts_are_noted(study: Study) -> None:
     locator_of().locate([study], context, lambda _, text: notes.append(text))
     noted = [text for text in notes if "no network predicts the slice" in text]
     assert [text.split(":")[0] for text in noted] == ["canal", "foramina", "foramina"]
+
+
+def test_a_network_is_saved_as_soon_as_it_is_trained_and_trained_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context: Any = SimpleNamespace(folder=tmp_path, resume=tmp_path / "resume")
+    key = NetworkKey(0, "recesses", "points", 0)
+    checkpoint = training_file(context.resume, key.name)
+    trained = []
+
+    def train(self: Locator, key: NetworkKey, *_: Any) -> nn.Module:
+        trained.append(key)
+        checkpoint.parent.mkdir()
+        checkpoint.write_text("optimizer")
+        return self.networks.untrained(key)
+
+    monkeypatch.setattr(Locator, "_train_network", train)
+    locator, keypoints = locator_of(), Keypoints.none(0)
+    first = locator._saved_network(key, [], keypoints, context)
+    assert not checkpoint.exists()
+    again = locator_of()._saved_network(key, [], keypoints, context)
+    assert trained == [key]
+    assert first is not None
+    assert again is not None
+    for one, other in zip(first.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_job_links_to_the_networks_of_its_stage(tmp_path: Path) -> None:
+    stage, job = tmp_path / "stage", tmp_path / "job"
+    key = NetworkKey(0, "recesses", "points", 0)
+    locator = locator_of()
+    locator.networks.trained[key] = locator.networks.untrained(key)
+    for folder in (stage, job):
+        folder.mkdir()
+    locator.save(stage)
+    Locator.load(stage, CONFIG).save(job)
+    assert network_file(stage, key).samefile(network_file(job, key))
+    assert list(Locator.load(job, CONFIG).networks.trained) == [key]
+
+
+def test_one_network_is_on_the_device_at_a_time(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[weakref.ref[nn.Module]] = []
+    most = 0
+
+    def on_device(model: nn.Module, device: str) -> nn.Module:
+        nonlocal most
+        copied = copy.deepcopy(model)
+        alive.append(weakref.ref(copied))
+        most = max(most, sum(one() is not None for one in alive))
+        return copied
+
+    class Reader:
+        def __init__(self, *_: Any) -> None: ...
+
+        def read(self, crops: Any) -> torch.Tensor:
+            return torch.zeros(len(crops), 3, 64, 64)
+
+    monkeypatch.setattr(point_finder, "on_device", on_device)
+    monkeypatch.setattr(point_finder, "CropReader", Reader)
+    networks = LocationNetworks(CONFIG)
+    key = NetworkKey(0, "canal", "points", 0)
+    ensemble = [(CONFIG.sagittal, networks.untrained(key).eval()) for _ in range(3)]
+    (series,) = study.of(SAGITTAL_T2)
+    context: Any = SimpleNamespace(device="cpu", precision="fp32", volumes=None)
+    point_finder.find_points(ensemble, [point_finder.SliceView(series, 0)], context, neighbours=1)
+    assert (len(alive), most) == (3, 1)
 
 
 def test_a_stage_of_another_version_is_refused_with_the_cure(tmp_path: Path) -> None:

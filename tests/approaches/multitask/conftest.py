@@ -16,7 +16,7 @@ from bench.data.load import Opened
 from bench.imaging.study import Series, Study
 from bench.jobs import config as configuration
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
-from bench.testing import open_generated
+from bench.testing import make_context, open_generated
 
 PLUGIN = plugins.find("approaches", "multitask")
 
@@ -80,3 +80,16 @@ def parts(odd: Opened) -> tuple[Cohort, Cohort]:
     """Studies to train on and to predict, both with labels and points."""
     ids = odd.cohort.study_ids
     return odd.cohort.subset(ids[::2]), odd.cohort.subset(ids[1::2])
+
+
+@pytest.fixture(scope="session")
+def job_at(odd: Opened, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """A job's context in a folder; all jobs on unchanged studies share one folder of features, as in a real store."""
+    shared = tmp_path_factory.mktemp("shared")
+
+    def make(folder: Path) -> Any:
+        context = make_context(folder, odd.volumes, all_studies=odd.cohort)
+        context.shared_work = shared
+        return context
+
+    return make

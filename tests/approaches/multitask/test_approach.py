@@ -27,17 +27,17 @@ Predict = Callable[[Cohort], tuple[Predictions, list[tuple[int, str]]]]
 
 
 @pytest.fixture(scope="module")
-def fitted(odd, parts, tmp_path_factory: pytest.TempPathFactory) -> Multitask:
+def fitted(job_at, parts, tmp_path_factory: pytest.TempPathFactory) -> Multitask:
     from tests.approaches.multitask.conftest import resolved
 
     multitask = Multitask(resolved())
-    multitask.fit(parts[0], make_context(tmp_path_factory.mktemp("job"), odd.volumes))
+    multitask.fit(parts[0], job_at(tmp_path_factory.mktemp("job")))
     return multitask
 
 
 @pytest.fixture
 def predict(fitted: Multitask, odd, tmp_path: Path) -> Predict:
-    """Predictions and notes."""
+    """Predictions and notes; with features of its own, since the studies may lack series."""
 
     def run(studies: Cohort) -> tuple[Predictions, list[tuple[int, str]]]:
         context = make_context(tmp_path / "job", odd.volumes)
@@ -121,7 +121,7 @@ def test_true_points_are_used_where_a_cohort_carries_them(predict: Predict, part
     np.testing.assert_allclose(located.probabilities, again.probabilities, atol=1e-6)
 
 
-def test_labels_and_points_missing_in_every_place_are_no_obstacle(approach, odd, parts, tmp_path) -> None:
+def test_labels_and_points_missing_in_every_place_are_no_obstacle(approach, job_at, parts, tmp_path) -> None:
     train = parts[0]
     labels = train.labels.copy()
     labels.loc[:, [target.name for target in TARGETS if target.condition == "foraminal"]] = np.nan
@@ -129,7 +129,7 @@ def test_labels_and_points_missing_in_every_place_are_no_obstacle(approach, odd,
     nothing = replace(train, labels=labels, points=train.points.iloc[:0])
     unlabelled = replace(train, labels=labels)
     for number, cohort in enumerate([nothing, unlabelled]):
-        multitask, context = approach(), make_context(tmp_path / str(number), odd.volumes)
+        multitask, context = approach(), job_at(tmp_path / str(number))
         multitask.fit(cohort, context)
         predictions = multitask.predict(parts[1].hidden(), context)
         check(predictions)
@@ -158,10 +158,10 @@ def test_all_studies_may_lack_one_kind_of_series(approach, odd, parts, tmp_path,
     assert any("no training study has a point of" in text for _, text in context._notes)
 
 
-def test_a_level_that_no_annotator_marked_is_not_located(approach, odd, parts, tmp_path) -> None:
+def test_a_level_that_no_annotator_marked_is_not_located(approach, job_at, parts, tmp_path) -> None:
     points = parts[0].points
     train = replace(parts[0], points=points[points["level"] != "L2/L3"].reset_index(drop=True))
-    multitask, context = approach(), make_context(tmp_path, odd.volumes)
+    multitask, context = approach(), job_at(tmp_path)
     multitask.fit(train, context)
     predictions = multitask.predict(parts[1].hidden(), context)
     check(predictions)
@@ -170,10 +170,10 @@ def test_a_level_that_no_annotator_marked_is_not_located(approach, odd, parts, t
     assert any("l2_l3" in text and "not located" in text for _, text in context._notes)
 
 
-def test_one_class_only_can_be_learnt_from(approach, odd, parts, tmp_path) -> None:
+def test_one_class_only_can_be_learnt_from(approach, job_at, parts, tmp_path) -> None:
     labels = parts[0].labels.copy()
     labels.loc[:, :] = "Moderate"
-    multitask, context = approach(), make_context(tmp_path, odd.volumes)
+    multitask, context = approach(), job_at(tmp_path)
     multitask.fit(replace(parts[0], labels=labels), context)
     predictions = multitask.predict(parts[1].hidden(), context)
     check(predictions)
@@ -181,14 +181,14 @@ def test_one_class_only_can_be_learnt_from(approach, odd, parts, tmp_path) -> No
 
 
 @pytest.mark.parametrize("loop", ["staged", "one_loop"])
-def test_a_single_study_can_be_learnt_from(approach, odd, parts, tmp_path, loop: str) -> None:
-    multitask, context = approach(f"training={loop}"), make_context(tmp_path, odd.volumes)
+def test_a_single_study_can_be_learnt_from(approach, job_at, parts, tmp_path, loop: str) -> None:
+    multitask, context = approach(f"training={loop}"), job_at(tmp_path)
     multitask.fit(parts[0].subset(parts[0].study_ids[:1]), context)
     check(multitask.predict(parts[1].hidden(), context))
 
 
 def test_studies_without_points_are_located_by_the_split_that_left_them_out(
-    approach, odd, parts, tmp_path, monkeypatch
+    approach, job_at, parts, tmp_path, monkeypatch
 ) -> None:
     lacking = parts[0].study_ids[:4].tolist()
     train = replace(parts[0], points=parts[0].points[~parts[0].points["study_id"].isin(lacking)])
@@ -206,7 +206,7 @@ def test_studies_without_points_are_located_by_the_split_that_left_them_out(
         fitting, "train_grading", lambda task, *rest, **more: seen.append(task) or train_grading(task, *rest, **more)
     )
     multitask = approach("keypoints.splits=2")
-    multitask.fit(train, make_context(tmp_path, odd.volumes))
+    multitask.fit(train, job_at(tmp_path))
     parts_ = multitask.parts
     assert parts_ is not None
     for study_id in lacking:
@@ -253,13 +253,13 @@ def on_meta(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, set[str
 
 @pytest.mark.parametrize("resumed", [False, True])
 def test_a_job_predicts_on_its_device_and_keeps_its_networks_where_they_are(
-    odd, parts, fitted, tmp_path, on_meta, monkeypatch, resumed: bool
+    job_at, parts, fitted, tmp_path, on_meta, monkeypatch, resumed: bool
 ) -> None:
     multitask = fitted
     if resumed:
         fitted.save(tmp_path / "saved")
         multitask = Multitask.load(tmp_path / "saved", fitted.config)
-    context = make_context(tmp_path / "job", odd.volumes)
+    context = job_at(tmp_path / "job")
     context.device = "meta"
     monkeypatch.setattr("bench.approaches.multitask.grading._weights", lambda logits, images: {
         name: np.ones((len(one), 3)) for name, one in images.items()
@@ -275,16 +275,24 @@ class KilledError(BaseException):
     pass
 
 
-@pytest.mark.parametrize("stage", ["keypoints0", "superres", "multitask"])
-@pytest.mark.parametrize("loop", ["staged", "one_loop"])
+KILLED = [(loop, stage) for loop in ("one_loop", "staged") for stage in ("keypoints0", "superres", "multitask")][:-1]
+
+
+@pytest.mark.parametrize(
+    ("loop", "stage"),
+    [
+        ("staged", "multitask"),
+        *(pytest.param(loop, stage, marks=pytest.mark.slow) for loop, stage in KILLED),
+    ],
+)
 def test_a_fit_killed_in_any_stage_ends_as_if_it_had_not_been(
-    approach, odd, parts, tmp_path, monkeypatch, stage: str, loop: str
+    approach, job_at, parts, tmp_path, monkeypatch, stage: str, loop: str
 ) -> None:
     few = parts[0].subset(parts[0].study_ids[:6])
     settings = f"training={loop}", "classifier.schedule.epochs=3"
     whole = approach(*settings)
-    whole.fit(few, make_context(tmp_path / "whole", odd.volumes))
-    context = make_context(tmp_path / "killed", odd.volumes)
+    whole.fit(few, job_at(tmp_path / "whole"))
+    context = job_at(tmp_path / "killed")
     plain = type(context).progress
 
     def die(self: Any, name: str, **what: Any) -> None:
@@ -297,7 +305,7 @@ def test_a_fit_killed_in_any_stage_ends_as_if_it_had_not_been(
         with pytest.raises(KilledError):
             approach(*settings).fit(few, context)
     again = approach(*settings)
-    again.fit(few, make_context(tmp_path / "killed", odd.volumes))
+    again.fit(few, job_at(tmp_path / "killed"))
     first, second = (one.predict(parts[1].hidden(), context).probabilities for one in (whole, again))
     np.testing.assert_array_equal(first, second)
 

@@ -18,12 +18,12 @@ from bench.testing import make_context
 
 
 @pytest.fixture
-def fit(approach, odd, parts, tmp_path, monkeypatch):
+def fit(approach, job_at, parts, tmp_path, monkeypatch):
     """Fits on a few studies; returns the approach, the task of its last network, and what was said of progress."""
 
     def run(*overrides: str, studies: int = 8, train=None) -> tuple[Any, GradingTask, list[dict]]:
         cohort = parts[0].subset(parts[0].study_ids[:studies]) if train is None else train
-        context = make_context(tmp_path / str(len(list(tmp_path.iterdir()))), odd.volumes)
+        context = job_at(tmp_path / str(len(list(tmp_path.iterdir()))))
         tasks, told = [], []
         plain = type(context).progress
 
@@ -117,14 +117,14 @@ def test_in_one_loop_missing_points_are_those_that_the_localiser_finds(fit, odd,
         assert gained[0].any()
 
 
-def test_images_without_points_are_shown_on_selected_slices(fit, odd, parts, tmp_path) -> None:
+def test_images_without_points_are_shown_on_selected_slices(fit, job_at, parts, tmp_path) -> None:
     multitask, _, _ = fit()
     few = parts[0].subset(parts[0].study_ids[:4])
     keypoints = read_keypoints(few, lambda *_: None)
     axial = [index for index, view in enumerate(VIEWS) if view.kind == AXIAL_T2]
     gone = [target for index in axial for target in VIEWS[index].targets]
     keypoints.series[1, gone] = keypoints.slices[1, gone] = -1
-    context = make_context(tmp_path / "views", odd.volumes)
+    context = job_at(tmp_path / "views")
     found = unmarked_views(keypoints, few.studies, multitask.parts.selector, context)
     shown = {one.view for one in found.get(1, [])}
     assert shown <= set(axial)

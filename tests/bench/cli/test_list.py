@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,61 @@ def test_run_says_why_a_plugin_is_broken(tmp_path: Path, capfd: pytest.CaptureFi
         main(["run", "--approach", "quitting", *words])
     assert ended.value.code == 1
     assert "this needs a GPU" in capfd.readouterr().err
+
+
+def said(capfd: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(["list", *words])
+    assert ended.value.code == 0
+    return capfd.readouterr().out
+
+
+def test_an_approach_shows_its_settings_presets_and_ablations(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = said(capfd, "mil", "--out", str(tmp_path / "absent"))
+    assert max(map(len, text.splitlines())) <= 80
+    words = " ".join(text.split())
+    assert 'severity.pooling ("lstm" | "attention" | "mean"): default "lstm"' in words
+    assert "of a bag: ``lstm`` (two-layer bi-LSTM and attention)" in words
+    assert "mean-pooling: The mean over a bag" in words
+    assert "quick: Minutes on two CPU cores" in words
+    assert "training 3.1 min on 80 studies" in words  # of the table that comes with it
+    assert "smoke: Seconds: does everything run? Grades nothing well. time, memory and disk unknown" in words
+
+
+def test_what_was_measured_in_the_store_comes_first(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], make_store: Callable[..., Path]
+) -> None:
+    store = make_store({"prior": 0.0}, preset="default")
+    document = json.loads(said(capfd, "prior", "--json", "--out", str(store)))["approach"]
+    (cost,) = document["presets"][0]["costs"]
+    assert (cost["fit_s"], cost["training_studies"], cost["disk_mb"]) == (10.0, 30, None)
+    assert cost["where"] == "cpu, 2 threads; n = 4 jobs here"
+    assert document["settings"] == []
+
+
+def test_runs_fit_80_columns_and_a_damaged_one_is_named_in_its_row(
+    capfd: pytest.CaptureFixture[str], make_store: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    store = make_store({"mil": 1.0}, folds=3, train_fraction=0.25, failed=[("mil", 0, 2)])
+    folders = sorted(path.parent for path in store.rglob("job.json"))
+    (folders[0] / "job.json").write_text("x")
+    lines = said(capfd, "runs", "--out", str(store)).splitlines()
+    table, notes = lines[:-1], lines[-1]
+    assert max(map(len, table)) <= 80
+    rows = {line.split()[0]: line.split() for line in table[2:]}
+    assert "damaged" in rows[next(name for name in rows if name.startswith("mil-quick-"))]
+    done = next(line.split() for line in table if " done " in line)
+    assert done[:6] == ["mil-quick", "phantom:small", "1", "0", "0.25", "done"]
+    assert done[-1] == "s"
+    assert notes.startswith(f"damaged: {folders[0]}: ")
+
+
+def test_an_unknown_approach_is_guessed(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["list", "mli"])
+    assert ended.value.code == 2
+    assert "Did you mean 'mil'?" in capfd.readouterr().err

@@ -29,6 +29,8 @@ def options_of(verb: list[str]) -> dict[str, click.Option]:
 @pytest.mark.parametrize("name", ["--plugin", "--cache-dir", "--dataset", "--data", "--json"])
 def test_a_shared_option_reads_the_same_everywhere(name: str) -> None:
     helps = {verb[-1]: options_of(verb)[name].help for verb in VERBS_WITH_OPTIONS if name in options_of(verb)}
+    if name == "--data":
+        assert "new studies" in helps.pop("predict")  # no data set of a run
     assert len(helps) > 1
     assert len(set(helps.values())) == 1, helps
 
@@ -42,7 +44,7 @@ def test_every_option_has_a_help_text() -> None:
     assert not silent
 
 
-@pytest.mark.parametrize("verb", [["report"], ["data", "build"], ["data", "show"]])
+@pytest.mark.parametrize("verb", [["report"], ["predict"], ["export"], ["data", "build"], ["data", "show"]])
 def test_the_output_has_one_short_name_and_both_long_ones(verb: list[str]) -> None:
     assert {"-o", "--out", "--output"} <= options_of(verb).keys()
 

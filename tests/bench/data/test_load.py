@@ -7,7 +7,7 @@ import pytest
 
 from bench.data.load import open_dataset
 from bench.dataset import DataSet
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.targets import AXIAL_T2, SAGITTAL_T2, TARGET_NAMES
 
 
@@ -78,6 +78,37 @@ def test_broken_files_are_named_and_the_rest_stays(opened, data):
     assert len(result.cohort.points) == 5
 
 
+def test_points_that_cannot_be_right_are_named_and_left_out(opened, data):
+    lines = (data.root / "train_label_coordinates.csv").read_text().splitlines()
+    lines[1] = "1,12,2,Spinal Canal Stenosis,L1/L2,5000,0"
+    lines[2] = "1,12,2,Spinal Canal Stenosis,L2/L3,3,-30"
+    lines[3] = "1,11,2,Spinal Canal Stenosis,L3/L4,3,3"
+    lines[4] = "1,12,2,Spinal Canal Stenosis,L4/L5,31.4,-0.4"  # at the border, yet inside
+    data.write("train_label_coordinates.csv", lines)
+    result = opened()
+    kind, outside = sorted(result.faults, key=lambda fault: fault.series_id)
+    assert outside.path == kind.path.replace("/11/", "/12/") == "train_images/1/12/2.dcm"
+    assert outside.what == (
+        "carries the point of Spinal Canal Stenosis L1/L2, but (5000.0, 0.0) lies outside the 32 x 32 image "
+        "(and 1 more of its points)"
+    )
+    assert kind.what == (
+        "carries the point of Spinal Canal Stenosis L3/L4, but series 11 is Sagittal T1, not Sagittal T2/STIR"
+    )
+    assert not outside.usable
+    assert result.cohort.points["level"].tolist()[:2] == ["L4/L5", "L5/S1"]
+    assert len(result.cohort.points) == 7
+    assert result.cohort.studies[0].notes == ()  # which an approach sees; it must not learn of held-out points
+
+
+def test_what_was_left_out_is_among_the_notes_of_its_study(opened, data):
+    for instance in (1, 2, 3):
+        data.file(1, 11, instance).write_bytes(b"")
+    first, second = opened().cohort.studies
+    assert first.notes == ("train_images/1/11/1.dcm: is empty (0 bytes); this slice is left out (and 2 more like it)",)
+    assert not any("empty" in note for note in second.notes)
+
+
 def test_study_without_images_is_left_out_with_its_reason(opened, data):
     import shutil
 
@@ -99,5 +130,5 @@ def test_folder_that_is_no_data_set(opened, data, what):
         shutil.rmtree(data.root / "train_images")
     if what == "empty images":
         (data.root / "train_images").mkdir()
-    with pytest.raises(DataError, match=r"--data|unpacked"):
+    with pytest.raises(UsageError if what == "absent" else DataError, match=r"--data|unpacked|Name the folder"):
         opened()

@@ -127,7 +127,7 @@ def test_several_wrong_rows_are_counted(folder):
         (b"study_id,x\n1,2\n", "lacks the column"),
         (b"\x00\xff\xfe\x81" * 50, "is not a readable CSV table|lacks the column"),
         ("header", "no rows"),
-        (b"a,b\n1,2\n1,2,3,4\n", "is not a readable CSV table|lacks the column"),
+        (b"a,b\n1,2\n1,2,3,4\n", "line 3 has 2 cells too many"),
     ],
 )
 def test_tables_that_are_none(folder, name, content, words):

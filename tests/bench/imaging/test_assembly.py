@@ -114,7 +114,7 @@ def test_what_nothing_can_tell_leaves_slices_out(tag):
     assembled = assemble(1, 2, SAGITTAL_T1, [at((4, 0, 0), instance=1, **{tag: None}), *slices[1:]])
     if tag == "position":
         assert instances(assembled) == [2, 3]
-        assert "ImagePositionPatient missing" in assembled.faults[0].what
+        assert "ImagePositionPatient is missing; not available" in assembled.faults[0].what
     nothing = assemble(1, 2, SAGITTAL_T1, [at((4 * i, 0, 0), instance=i, **{tag: None}) for i in range(1, 4)])
     assert nothing.series is None
     assert len(nothing.faults) == 3

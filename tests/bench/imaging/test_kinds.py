@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.imaging.dicom.header import Frame, Header
+from bench.imaging.dicom.header import Frame, Header, read_header
 from bench.imaging.kinds import kind_of
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 
@@ -37,6 +37,15 @@ def header(plane, echo=np.nan, repetition=np.nan, inversion=np.nan, names="") ->
         ("sagittal", {"names": "t1 flair", "echo": 15, "repetition": 2200}, SAGITTAL_T1, "its name"),
         ("sagittal", {}, "", "neither echo time nor name"),
         ("sagittal", {"names": "3-plane localizer t2", "echo": 80}, "", "a localiser by its name"),
+        ("axial", {"names": "ep2d_diff_mddw_20_p2", "echo": 69}, "", "diffusion by its name (diff)"),
+        ("axial", {"names": "original primary diffusion none mosaic", "echo": 69}, "", "diffusion by its name"),
+        ("axial", {"names": "*ep_b1000#1", "echo": 69}, "", "diffusion by its name (ep b1)"),
+        ("axial", {"names": "original primary m nd mosaic", "echo": 69}, "", "a mosaic by its name"),
+        ("axial", {"names": "ep2d_bold_moco", "echo": 69}, "", "perfusion or functional by its name"),
+        ("axial", {"names": "ax ep se", "echo": 69}, "", "echo-planar by its name (ep)"),
+        ("sagittal", {"names": "t2 haste myelo", "echo": 800}, "", "a projection by its name"),
+        ("sagittal", {"names": "t2_tse_sag_384 original primary m nd norm", "echo": 100}, SAGITTAL_T2, "echo time"),
+        ("axial", {"names": "t2 tse tra deep resolve step", "echo": 100}, AXIAL_T2, "echo time"),
         (None, {"names": "t2 sag"}, "", "no orientation"),
     ],
 )
@@ -50,3 +59,20 @@ def test_slices_in_several_planes_are_a_localiser():
     kind = kind_of([header(plane, echo=100) for plane in PLANES])
     assert kind.description == ""
     assert "several planes (axial, coronal, sagittal)" in kind.why
+
+
+@pytest.mark.parametrize(
+    ("tags", "diffusion"),
+    [
+        ({}, False),
+        ({"DiffusionBValue": 0.0}, False),
+        ({"DiffusionBValue": 1000.0}, True),
+        ({"DiffusionDirectionality": "NONE"}, False),
+        ({"DiffusionDirectionality": "ISOTROPIC"}, True),
+    ],
+)
+def test_diffusion_is_known_by_its_elements(tmp_path, write_slice, tags, diffusion):
+    write_slice(tmp_path / "1.dcm", EchoTime=90, orientation=[1, 0, 0, 0, 1, 0], **tags)
+    kind = kind_of([read_header(tmp_path / "1.dcm")])
+    assert kind.description == ("" if diffusion else AXIAL_T2)
+    assert ("diffusion" in kind.why) == diffusion

@@ -121,6 +121,35 @@ def test_smaller_slices_are_padded_and_their_window_ignores_it(volume):
     assert record["shapes"] == [[32, 32], [20, 16]]
 
 
+PADDED = {  # dtype of the pixels, the padding in them, the tags
+    "signed": (np.int16, -32768, {"PixelPaddingValue": -32768, "BitsStored": 16, "HighBit": 15}),
+    "unsigned": (np.uint16, 65535, {"PixelPaddingValue": 65535, "BitsStored": 16, "HighBit": 15}),
+    "in few bits": (np.int16, -2000, {"PixelPaddingValue": -2000}),
+    "range": (np.int16, -1990, {"PixelPaddingValue": -2000, "PixelPaddingRangeLimit": -1900}),
+    "range downwards": (np.int16, -1990, {"PixelPaddingValue": -1900, "PixelPaddingRangeLimit": -2000}),
+    "inverted": (np.uint16, 4095, {"PixelPaddingValue": 4095, "PhotometricInterpretation": "MONOCHROME1"}),
+}
+
+
+@pytest.mark.parametrize("kind", PADDED)
+@pytest.mark.parametrize("rle", [True, False])
+def test_padding_is_left_out_of_the_window_and_stays_in_the_pixels(volume, kind, rle):
+    dtype, padding, tags = PADDED[kind]
+    ramp = RAMP // 2
+    padded = ramp.astype(dtype)
+    padded[:, :12] = padding
+    stored, slope, intercept, record = volume(padded, rle=rle, **tags)
+    low, high = np.array(record["window"][0]) * slope + intercept
+    measured = np.percentile(ramp[:, 12:], (1, 99))
+    np.testing.assert_allclose(sorted((low, high)), measured, atol=6)
+    np.testing.assert_array_equal(stored[0] * slope + intercept, padded)
+
+
+def test_a_slice_of_nothing_but_padding_has_a_window(volume):
+    *_, record = volume(np.full((32, 32), 7, dtype=np.uint16), PixelPaddingValue=7)
+    assert record["window"][0] == (7, 7)
+
+
 @pytest.mark.parametrize(
     ("tags", "words"),
     [
@@ -164,14 +193,67 @@ def test_codestream_of_another_size_is_refused(tmp_path, write_slice):
         decode(again, header_of(again))
 
 
-def test_encoding_without_a_decoder_is_named(tmp_path, write_slice):
+def test_codestream_of_several_samples_is_refused(tmp_path, write_slice):
     path = tmp_path / "1.dcm"
     write_slice(path, pixels=RAMP, rle=False)
+    reencoded(path, JPEG2000Lossless)
+    blob = bytearray(path.read_bytes())
+    at = blob.index(b"\xff\x4f\xff\x51")
+    assert blob[at + 40 : at + 42] == b"\0\x01"
+    blob[at + 40] = 0x40
+    path.write_bytes(blob)
+    again = open_file(path)
+    with pytest.raises(UnreadableImage, match="the image encoded in it 32 x 32 of 16385 samples"):
+        decode(again, header_of(again))
+
+
+def encoded_as(path, write_slice, uid) -> pydicom.Dataset:
+    """A slice whose pixels are 64 zero bytes said to be of an encoding."""
+    write_slice(path, pixels=RAMP, rle=False)
     ds = pydicom.dcmread(path)
-    ds.file_meta.TransferSyntaxUID = JPEGLSLossless
+    ds.file_meta.TransferSyntaxUID = uid
     ds.PixelData = encapsulate([b"\x00" * 64])
     ds["PixelData"].is_undefined_length = True
     ds.save_as(path)
-    again = open_file(path)
-    with pytest.raises(UnreadableImage, match="cannot be decoded from JPEG-LS"):
-        decode(again, header_of(again))
+    return open_file(path)
+
+
+def test_damaged_pixels_say_what_the_file_is_who_refused_it_and_the_cure(tmp_path, write_slice):
+    ds = encoded_as(tmp_path / "1.dcm", write_slice, JPEGLSLossless)
+    with pytest.raises(UnreadableImage, match="cannot be decoded from JPEG-LS Lossless") as caught:
+        decode(ds, header_of(ds))
+    words = str(caught.value)
+    assert "(32 x 32): refused by python-gdcm " in words
+    assert words.endswith("copy it again from its source; else convert it to an uncompressed file.")
+
+
+def test_encoding_without_a_decoder_is_named_with_the_cure(tmp_path, write_slice, monkeypatch):
+    ds = encoded_as(tmp_path / "1.dcm", write_slice, "1.2.840.10008.1.2.4.100")
+    with pytest.raises(UnreadableImage, match=r"is MPEG2 .*\(32 x 32\), which no decoder supports .*gdcmconv --raw"):
+        decode(ds, header_of(ds))
+    ds = encoded_as(tmp_path / "2.dcm", write_slice, JPEG2000Lossless)
+    monkeypatch.setattr("pydicom.pixels.decoders.base.Decoder.available_plugins", ())
+    with pytest.raises(UnreadableImage, match=r"is JPEG 2000 .* no decoder of it is installed .*gdcmconv --raw"):
+        decode(ds, header_of(ds))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "words"),
+    [
+        (b"0\\0 ", "PixelSpacing [0.0, 0.0] is not positive"),
+        (b"0,5\\0,5 ", "PixelSpacing ['0,5', '0,5'] is not numeric"),
+        (b"0.5 ", "PixelSpacing [0.5] is not 2 numbers"),
+        (b"nan\\1 ", "PixelSpacing [nan, 1.0] is not 2 numbers"),
+        (b"", "PixelSpacing is missing"),
+    ],
+)
+def test_unusable_spacing_shows_the_value_found(tmp_path, write_slice, spacing, words):
+    path = tmp_path / "1.dcm"
+    write_slice(path)
+    blob = path.read_bytes()
+    at = blob.index(b"\x28\x00\x30\x00DS")
+    length = int.from_bytes(blob[at + 6 : at + 8], "little")
+    path.write_bytes(blob[: at + 6] + len(spacing).to_bytes(2, "little") + spacing + blob[at + 8 + length :])
+    record, stack = read_series(SeriesFiles(1, 11, SAGITTAL_T1, str(tmp_path), ("1.dcm",)))
+    assert stack is None
+    assert [fault["what"] for fault in record["faults"]] == [f"{words}; not available from its series"]

@@ -16,9 +16,10 @@ import pytest
 
 from bench.errors import DataError
 from bench.imaging.build import CacheUnwritable, build_series
-from bench.imaging.cache import read_record, verify
+from bench.imaging.cache import read_record
+from bench.imaging.held import volume_folder
 from bench.imaging.layout import SeriesFiles, scan
-from bench.imaging.preparation import prepare, volume_folder
+from bench.imaging.preparation import prepare
 from bench.targets import SAGITTAL_T1, TARGET_NAMES
 
 SCRIPT = """
@@ -113,6 +114,15 @@ def test_changed_image_makes_another_cache(data, prepared, write_slice):
     assert len(second.studies[0].get(11)) == 5
 
 
+def changed(path, at=-1, mask=1):
+    """Flip a bit of a file, its size and time kept."""
+    status = path.stat()
+    blob = bytearray(path.read_bytes())
+    blob[at] ^= mask
+    path.write_bytes(blob)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def test_damage_in_the_cache_is_mended(data, prepared):
     write(data, 2)
     volumes = prepared().volumes
@@ -120,15 +130,53 @@ def test_damage_in_the_cache_is_mended(data, prepared):
     path = volumes.folder / "12.npy"
     path.write_bytes(path.read_bytes()[:-5])  # cut short: seen by its size
     np.testing.assert_array_equal(prepared().volumes.array(12), good)
-    blob = bytearray(path.read_bytes())
-    blob[-1] ^= 1
-    path.write_bytes(blob)  # a flipped bit: seen by its checksum
-    assert verify(volumes.folder, lambda *_: None) == [12]
-    np.testing.assert_array_equal(prepared().volumes.array(12), good)
-    assert verify(volumes.folder, lambda *_: None) == []
     (volumes.folder / "index.json").write_text("{")
     (volumes.folder / "13.json").unlink()
     np.testing.assert_array_equal(prepared().volumes.array(12), good)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize(
+    ("name", "at", "mask"),
+    [("12.npy", -1, 1), ("12.npy", 21, 2), ("12.npy", 22, 1), ("12.npy", 5, 1), ("index.json", 400, 1)],
+    ids=["pixels", "byte order", "type", "mark", "index"],
+)
+def test_a_flipped_bit_is_named_and_mended(data, prepared, verify, name, at, mask):
+    write(data, 1)
+    folder = prepared().volumes.folder
+    before = contents(folder)
+    changed(folder / name, at, mask)
+    result = prepared(verify=verify)
+    assert [(fault.path, fault.effect) for fault in result.mended] == [
+        (str(folder / name), "it is made from the images again")
+    ]
+    assert contents(folder) == before
+    assert prepared(verify=True).mended == ()
+
+
+def test_a_flipped_bit_in_a_record_is_seen_before_it_is_used(data, prepared):
+    write(data, 1)
+    folder = prepared().volumes.folder
+    before = contents(folder)
+    (folder / "index.json").unlink()
+    changed(folder / "12.json", 300)
+    prepared()
+    assert contents(folder) == before
+
+
+def test_at_every_start_some_volumes_are_compared(data, prepared, monkeypatch):
+    write(data, 2)
+    seen = []
+    monkeypatch.setattr("bench.imaging.held.SAMPLE", 2)
+    prepared()
+    monkeypatch.setattr("bench.imaging.held.is_whole", lambda _, record: seen.append(record["series_id"]) or True)
+    for _ in range(20):
+        prepared()
+    assert len(seen) == 40
+    assert set(seen) == {11, 12, 13, 21, 22, 23}
+    seen.clear()
+    prepared(verify=True)
+    assert sorted(seen) == [11, 12, 13, 21, 22, 23]
 
 
 def test_cache_never_outgrows_its_limit(data, prepared, cache):
@@ -209,14 +257,18 @@ def test_unreadable_file_and_folder_are_named(data, prepared):
     assert "12: cannot be listed: Permission denied" in faults
 
 
-def test_faults_are_remembered_and_read_again_when_asked(data, prepared):
+def test_faults_are_remembered_and_read_again_when_asked_or_mended(data, prepared, monkeypatch):
     write(data, 1)
     good = data.file(1, 11, 2).read_bytes()
     data.file(1, 11, 2).write_bytes(bytes(len(good)))
     assert len(prepared().faults) == 1
-    data.file(1, 11, 2).write_bytes(good)
     assert len(prepared().faults) == 1
-    assert len(prepared(retry_faults=True).faults) == 0
+    monkeypatch.setattr("bench.imaging.preparation.run_isolated", lambda *_, **__: pytest.fail("read again"))
+    assert len(prepared().faults) == 1
+    monkeypatch.undo()
+    assert len(prepared(retry_faults=True).faults) == 1
+    data.file(1, 11, 2).write_bytes(good)
+    assert len(prepared().faults) == 0
     assert len(prepared().studies[0].get(11)) == 4
 
 
@@ -224,6 +276,7 @@ def test_record_says_what_made_the_volume(data, prepared):
     write(data, 1)
     folder = prepared().volumes.folder
     record = json.loads((folder / "11.json").read_text())
+    assert len(record.pop("sha256")) == len(record["contents"]) == 64
     assert record["schema_version"] == 1
     assert record["encodings"] == {"1.2.840.10008.1.2.5": 4}
     assert record["decoders"][0].startswith("pylibjpeg-rle ")

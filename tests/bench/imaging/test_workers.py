@@ -6,6 +6,8 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import DataError
-from bench.imaging.workers import Failure, run_isolated
+from bench.imaging.workers import Failure, memory_per_worker, run_isolated
 
 
 def work(what: str, folder: str) -> str:
@@ -47,9 +49,18 @@ def test_every_task_comes_back_and_failures_are_tried_twice(tmp_path, jobs):
     assert found[1] == Failure("its process was killed (SIGABRT)")
     assert found[3] == Failure("RuntimeError: no such luck")
     assert isinstance(found[6], DataError)
-    assert "MemoryError" in found[7].what
+    assert found[7].what.startswith("needs more memory than a worker may use (")
     assert (tmp_path / "crash.log").stat().st_size == 2
     assert (tmp_path / "a.log").stat().st_size == 1
+
+
+@pytest.mark.parametrize(
+    ("machine_gb", "jobs", "limit_gb"), [(64, 2, 8), (16, 4, 3), (16, 1, 8), (4, 8, 1), (None, 4, 8)]
+)
+def test_workers_share_the_memory_of_the_machine(monkeypatch, machine_gb, jobs, limit_gb):
+    machine = None if machine_gb is None else machine_gb << 30
+    monkeypatch.setattr("bench.imaging.workers.memory_bytes", lambda: machine)
+    assert memory_per_worker(jobs) == limit_gb << 30
 
 
 def test_hung_task_ends_at_its_limit(tmp_path):
@@ -104,3 +115,17 @@ def until(condition, seconds=30.0):
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
+
+
+def test_a_script_without_a_main_guard_is_not_run_again_by_workers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from bench.files.places import require_folder\n"
+        "from pathlib import Path\n"
+        "from bench.imaging.workers import run_isolated\n"
+        "print('started')\n"
+        "tasks = [(Path('.'), '--x', ''), (Path('/'), '--x', '')]\n"
+        "print(sorted(str(found) for _, found in run_isolated(require_folder, tasks, jobs=2, limit_s=lambda _: 60)))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split("\n") == ["started", "['.', '/']", ""]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.cli import main
 from bench.jobs.store import stored_jobs
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -297,9 +298,32 @@ def test_train_fraction_uses_a_nested_share(suite: Suite) -> None:
     assert small < large
 
 
-def test_dry_run_trains_nothing(suite: Suite) -> None:
-    assert "jobs: 2 (2 missing)" in suite.run("--dry-run")
+def test_dry_run_writes_nothing(suite: Suite) -> None:
+    suite.run("--fold", "0")  # the toy data are there and read
+    store, cache = files_below(suite.out), files_below(suite.cache)
+    assert "jobs: 2 (1 done, 1 missing)" in suite.run("--dry-run")
+    assert (files_below(suite.out), files_below(suite.cache)) == (store, cache)
+
+
+def test_dry_run_names_what_it_would_generate_or_read(suite: Suite, tmp_path: Path) -> None:
+    fresh = Suite(tmp_path / "fresh", tmp_path / "empty")
+    output = fresh.run("--dataset", "phantom:small:3", "--fold", "0-2", "--seed", "0,1", "--folds", "3", "--dry-run")
+    assert "would generate 100 studies, about 0.44 GB and 0.71 GB of prepared images" in output
+    assert "jobs: 6 " in output
+    output = fresh.run("--data", str(suite.cache / "toy-12"), "--dry-run")
+    assert "would read 36 series" in output
+    assert not fresh.out.exists()
+    assert not fresh.cache.exists()
+
+
+def files_below(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != "__pycache__"}
+
+
+def test_dry_run_says_where_a_cost_is_unknown(suite: Suite) -> None:
+    output = suite.run("--dry-run")
     assert not suite.jobs()
+    assert "unknown, since the approach does not tell its networks" in output
 
 
 @pytest.mark.parametrize(
@@ -308,7 +332,7 @@ def test_dry_run_trains_nothing(suite: Suite) -> None:
         (["--dataset", "toi"], "unknown data set 'toi'. Did you mean 'toy'?"),
         (["--dataset", "toy:13"], "unknown preset of toy '13'"),
         (["--set", "epoch=3"], "Did you mean 'epochs'?"),
-        (["--folds", "1"], "from 2 to 12"),
+        (["--folds", "1"], "choose 2 or more folds"),
         (["--folds", "13"], "from 2 to 12"),
         (["--fold", "2"], "fold 2 does not exist: the split has 2 folds (0 to 1)"),
         (["--train-fraction", "0"], "choose a fraction above 0"),
@@ -317,11 +341,33 @@ def test_dry_run_trains_nothing(suite: Suite) -> None:
         (["--force", "--only-missing"], "exclude each other"),
         (["--seed", "one"], "whole numbers"),
         (["--executor", "slurm"], "unknown executor 'slurm'"),
+        (["--approach", ""], "'' names nothing"),
+        (["--fold", "-1"], "folds count from 0. Choose from 0 to 1"),
+        (["--seed", "-1"], "whole numbers of 0 or more"),
+        (["--seed", "3-1"], "a range such as 0-3"),
+        (["--set", "foo"], "write it as key=value"),
+        (["--set", "prior:x=1"], "prior is not among the approaches of this run (brightness)"),
+        (["--out", "/proc/x"], "no folder can be written in /proc"),
+        (["--data", "/nowhere"], "no such folder"),
+        (["--data", "/etc/hostname"], "that is a file, and a folder is needed"),
+        (["--cache-dir", "/etc/hostname"], "that is a file"),
+        (["--folds", "/nowhere.csv"], "no such file"),
+        (["--device", "cuda:x"], "--device cuda:x"),
+        (["--train-fraction", ".01"], "that is 0 of the 6 training studies"),
     ],
 )
-def test_wrong_use_is_explained(suite: Suite, words: list[str], message: str) -> None:
-    output = suite.run(*words, code=2)
-    assert message in output
+def test_wrong_use_is_explained_before_anything_is_written(
+    capsys: pytest.CaptureFixture[str], suite: Suite, words: list[str], message: str
+) -> None:
+    """Alike with and without --dry-run."""
+    for more in ([], ["--dry-run"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*suite.arguments(), *words, *more])
+        said = capsys.readouterr()
+        output = " ".join((said.out + said.err).split())
+        assert ended.value.code == 2
+        assert message in output
+        assert not suite.out.exists() or not any(suite.out.iterdir())
     assert "Traceback" not in output
 
 

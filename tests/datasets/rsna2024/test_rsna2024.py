@@ -22,7 +22,7 @@ def test_needs_to_be_told_where_it_lies():
 
 
 def test_folder_must_be_there_and_hold_the_tables(tmp_path):
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(UsageError, match="no such folder"):
         locate(tmp_path / "absent")
     with pytest.raises(DataError, match="is empty"):
         locate(tmp_path)

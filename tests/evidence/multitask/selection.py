@@ -17,6 +17,7 @@ from bench.approach import Context
 from bench.approaches.multitask.selection import SelectionConfig, Selector
 from bench.approaches.multitask.selection.accuracy import ENSEMBLE, choices_of, differences, measure, shares
 from bench.approaches.multitask.selection.candidates import Matrix
+from bench.approaches.multitask.selection.config import ALL_KINDS, FeatureConfig
 from bench.approaches.multitask.selection.slots import GROUPS, KINDS, PARTS, Choice, Slot, part_slots
 from bench.approaches.multitask.selection.stage import fit_selector
 from bench.approaches.multitask.selection.texture import blocks
@@ -82,15 +83,18 @@ def line(group: str, name: str, one: Mapping[str, float]) -> str:
 @click.option("--train", "count", default=80, help="Studies to train on.")
 @click.option("--held-out", default=100, help="Studies to measure on.")
 @click.option("--importance", "with_importance", is_flag=True, help="Shuffle each kind of feature in turn.")
+@click.option("--all-kinds", is_flag=True, help="Compute all kinds of features, not the default's.")
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="An empty folder to work in.")
-def main(dataset: str, count: int, held_out: int, with_importance: bool, folder: Path) -> None:
+def main(dataset: str, count: int, held_out: int, with_importance: bool, all_kinds: bool, folder: Path) -> None:
     """Print the tables."""
     opened = opened_phantom(dataset)
     ids = opened.cohort.study_ids
     train, test = opened.cohort.subset(ids[:count]), opened.cohort.subset(ids[count : count + held_out])
     context = make_context(folder, opened.volumes, all_studies=opened.cohort.subset(ids[: count + held_out]))
-    selector = fit_selector(train, context, SelectionConfig())
+    config = SelectionConfig(features=FeatureConfig(kinds=ALL_KINDS)) if all_kinds else SelectionConfig()
+    selector = fit_selector(train, context, config)
     keypoints = read_keypoints(test, lambda *_: None)
+    print(f"features: {', '.join(config.features.kinds)}")
     print(f"phantom:{dataset}, trained on {len(train)} studies, measured on {len(test)} others")
     _, accuracy = measure(selector, test.studies, keypoints, context)
     middle = differences(test.studies, keypoints, middle_slices(test))

@@ -11,7 +11,7 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
-from bench.approaches.multitask.selection.config import FeatureConfig, SelectionConfig
+from bench.approaches.multitask.selection.config import ALL_KINDS, FeatureConfig, SelectionConfig
 from bench.approaches.multitask.selection.ensemble import Ensemble
 from bench.approaches.multitask.selection.joint import choose_jointly, lateral_distances
 from bench.approaches.multitask.selection.members import MEMBERS, SVM, balanced_rows, fit_member, grouped_splits
@@ -165,7 +165,12 @@ def test_distances_need_two_studies_of_each_pair() -> None:
 @pytest.mark.parametrize("shape", [(256, 256), (64, 64), (31, 7), (1, 1), (512, 40)])
 def test_features_of_any_size_have_the_same_length_and_are_finite(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).random(shape, dtype=np.float32)
-    for one in (image, np.zeros_like(image), np.ones_like(image)):
-        features = slice_features(one, FeatureConfig())
-        assert len(features) == sum(blocks(FeatureConfig()).values())
-        assert np.isfinite(features).all()
+    for config in (
+        FeatureConfig(),
+        FeatureConfig(kinds=ALL_KINDS),
+        *(FeatureConfig(kinds=(one,)) for one in ALL_KINDS),
+    ):
+        for one in (image, np.zeros_like(image), np.ones_like(image)):
+            features = slice_features(one, config)
+            assert len(features) == sum(blocks(config).values())
+            assert np.isfinite(features).all()

@@ -50,9 +50,10 @@ def test_verify_mends_what_differs(run, tmp_path):
     path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     code, out = run("--verify")
     assert code == 0
-    assert "1 series did not match their checksums" in out
+    assert "1.npy: was damaged in the cache: its pixels changed; it is made from the images again" in out
+    assert "\n1 damaged or outdated, made anew\n" in out
     assert path.read_bytes() == good
-    assert "all series match" in run("--verify")[1]
+    assert "the cache matches its checksums and the files" in run("--verify")[1]
 
 
 def test_limits_and_wrong_use(run):

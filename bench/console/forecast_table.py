@@ -1,0 +1,103 @@
+"""The forecast of a run as a table on screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from bench.console.terminal import line, lines
+from bench.jobs.forecast import ApproachForecast
+from bench.training.forecast.devices import DEVICES, SLICES_PER_S, reading_hours
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.training.forecast.estimate import Forecast
+
+_UNKNOWN = "unknown"
+
+
+def print_forecast(console: Console, forecasts: Sequence[ApproachForecast]) -> None:
+    """Print what all jobs of each approach will cost, and on what that rests."""
+    console.print(forecast_table(forecasts))
+    for one in forecasts:
+        if one.one is None:
+            line(console, f"{one.label}: unknown, since {one.why}")
+    lines(console, explanation())
+
+
+def forecast_table(forecasts: Sequence[ApproachForecast]) -> Table:
+    """One column per approach: multiply-adds, memory, disk and hours of all its jobs."""
+    table = Table(title="forecast of all jobs", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for one in forecasts:
+        table.add_column(one.label, justify="right")
+    rows = [
+        "jobs",
+        "training, multiply-adds",
+        "prediction, multiply-adds",
+        "GPU memory per job, GiB",
+        "main memory per job, GiB",
+        "disk beside the cache, GiB",
+        "computing on this CPU, h",
+        *(f"computing on one {device.name}, h" for device in DEVICES),
+        "reading by two cores, h, at most",
+    ]
+    columns = [_column(one) for one in forecasts]
+    for number, name in enumerate(rows):
+        table.add_row(name, *(column[number] for column in columns))
+    return table
+
+
+def explanation() -> list[str]:
+    """What the hours assume."""
+    devices = ", ".join(
+        f"{one.name} {one.peak / 1e12:g} TFLOP/s x {one.utilisation:.0%} ({one.source})" for one in DEVICES
+    )
+    return [
+        "Hours: 2 operations per multiply-add; a backward pass counts as two forward passes; one job per GPU.",
+        f"GPUs: published peak x assumed utilisation: {devices}.",
+        "This CPU: measured for some seconds on one core, times the cores.",
+        f"Reading: {SLICES_PER_S:g} slices of 256 x 256 per second; smaller ones, or ones kept in memory, take less. "
+        "It overlaps with computing on a GPU: the longer of the two counts.",
+        "Counts assume that every study has every series and label. Preparing data and other models are not in them.",
+    ]
+
+
+def _column(one: ApproachForecast) -> list[str]:
+    found = one.one
+    if found is None:
+        return [str(one.jobs), *[_UNKNOWN] * (7 + len(DEVICES))]
+    jobs = one.jobs
+    return [
+        str(jobs),
+        count(found.training_multiply_adds * jobs),
+        count(found.prediction_multiply_adds * jobs),
+        f"{found.gpu_memory_gb:.1f}",
+        f"{found.memory_gb:.1f}",
+        f"{found.disk_gb(jobs):.1f}",
+        _cpu_hours(found, jobs, one.cpu_rate),
+        *(hours(device.hours(found.operations * jobs)) for device in DEVICES),
+        hours(reading_hours(found.slices * jobs)),
+    ]
+
+
+def _cpu_hours(one: Forecast, jobs: int, rate: float | None) -> str:
+    if not one.operations:
+        return "0"
+    return _UNKNOWN if rate is None else hours(one.operations * jobs / rate / 3600)
+
+
+def count(value: float) -> str:
+    """Such as 74 P, 3.1 T or 120 M."""
+    for unit, size in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g}"
+
+
+def hours(value: float) -> str:
+    """With two digits that count; below a hundredth just that."""
+    return "< 0.01" if 0 < value < 0.01 else f"{value:.0f}" if value >= 10 else f"{value:.2g}"

@@ -1,0 +1,1 @@
+"""What training and prediction will cost, told before anything is trained."""

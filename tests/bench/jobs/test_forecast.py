@@ -1,0 +1,93 @@
+"""The forecast of a run: unknown where an approach tells nothing or fails, and remembered between jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+
+from bench.approach import NetworkUse, StudyCounts
+from bench.console.forecast_table import count, hours, print_forecast
+from bench.jobs.forecast import forecast_run, stored_forecast, study_counts
+
+PLUGIN = """
+from bench import Approach, Predictions
+class Mine(Approach):
+    def forecast(self, studies): FORECAST
+    def fit(self, train, context): ...
+    def predict(self, studies, context): ...
+    def save(self, folder): ...
+    @classmethod
+    def load(cls, folder, config): return cls(config)
+"""
+
+
+def run(tmp_path: Path, body: str, name: str = "mine"):
+    path = tmp_path / f"{name}.py"
+    path.write_text(PLUGIN.replace("FORECAST", body))
+    counts = [(fraction, study_counts(100, 5, fraction)) for fraction in (1.0, 0.5)]
+    return forecast_run([(name, "default", "{}")], [path], counts, 5, probe_s=0)
+
+
+def test_studies_of_one_job() -> None:
+    assert study_counts(1975, 5) == StudyCounts(1580, 395)
+    assert study_counts(100, 5, 0.2) == StudyCounts(16, 20)
+
+
+def test_an_approach_that_does_not_tell_is_unknown(tmp_path: Path) -> None:
+    one, part = run(tmp_path, "return None")
+    assert (one.label, part.label) == ("mine-default", "mine-default train 0.5")
+    assert one.one is None
+    assert "does not tell" in one.why
+
+
+def test_an_approach_that_fails_refuses_nothing(tmp_path: Path) -> None:
+    one, _ = run(tmp_path, "raise ValueError('no such\\nthing')", "failing")
+    assert (one.one, one.why) == (None, "ValueError: no such")
+
+
+def test_the_table_tells_what_is_known(tmp_path: Path) -> None:
+    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    print_forecast(console, [*run(tmp_path, "return []", "without"), *run(tmp_path, "return None", "silent")])
+    text = console.export_text()
+    assert "T4 65 TFLOP/s x 31%" in text
+    row = next(line for line in text.splitlines() if "disk beside the cache" in line)
+    assert [cell.strip() for cell in row.split("│")[2:-1]] == ["0.0", "0.0", "unknown", "unknown"]
+
+
+@pytest.mark.parametrize(("value", "text"), [(7.4e16, "74 P"), (3.1e12, "3.1 T"), (12, "12")])
+def test_counts_are_short(value: float, text: str) -> None:
+    assert count(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (0.001, "< 0.01"), (0.456, "0.46"), (61.7, "62")])
+def test_hours_are_short(value: float, text: str) -> None:
+    assert hours(value) == text
+
+
+def test_jobs_of_equal_folds_remember_the_forecast(tmp_path: Path) -> None:
+    from bench.approach import Config
+
+    class Told:
+        config = Config()
+        asked = 0
+
+        def forecast(self, studies: StudyCounts) -> list[NetworkUse]:
+            self.asked += 1
+            forward = lambda network, samples: network(torch.zeros(samples, 8))  # noqa: E731
+            return [NetworkUse("one", lambda: nn.Linear(8, 4, bias=False), forward, 2, 1, trained=studies.train)]
+
+    approach = Told()
+    first, second = (
+        stored_forecast(approach, StudyCounts(10, 5), source={}, memory=tmp_path)
+        for _ in range(2)  # type: ignore[arg-type]
+    )
+    assert first == second
+    assert first is not None
+    assert first.training_multiply_adds == 3 * 10 * 32
+    assert approach.asked == 1
+    stored_forecast(approach, StudyCounts(11, 5), source={}, memory=tmp_path)  # type: ignore[arg-type]
+    assert approach.asked == 2

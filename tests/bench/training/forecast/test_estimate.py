@@ -1,0 +1,56 @@
+"""From one network's costs to those of a job, and to hours."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from bench.approach import NetworkUse
+from bench.training.forecast.devices import DEVICES, Device, reading_hours
+from bench.training.forecast.estimate import Forecast, NetworkForecast
+from bench.training.forecast.probe import cpu_operations_per_second
+from bench.training.forecast.profile import Profile
+
+GIB = 2**30
+
+
+def network(**changes) -> NetworkForecast:
+    values = {"batch_size": 2, "images": 3, "trained": 100, "evaluated": 20, "predicted": 50, "staged": True}
+    use = NetworkUse("one", lambda: nn.Linear(8, 8), lambda one, count: one(torch.zeros(count, 8)), **values | changes)
+    return NetworkForecast(use, Profile(GIB // 4, 1000.0, 5 * GIB, 2 * GIB))
+
+
+def test_backward_counts_as_two_forward_passes() -> None:
+    job = Forecast((network(),), "fp16")
+    assert job.training_multiply_adds == 1000 * (3 * 100 + 20)
+    assert job.prediction_multiply_adds == 1000 * 50
+    assert job.operations == 2 * 1000 * (3 * 100 + 20 + 50)
+    assert job.slices == 3 * 170
+
+
+def test_memory_is_that_of_the_largest_network_and_disk_that_of_all() -> None:
+    job = Forecast((network(count=3), network(staged=False)), "fp16")
+    assert job.gpu_memory_gb == pytest.approx(0.8 + 1.1 * 5)
+    assert job.stored_gb == pytest.approx(4)
+    assert job.working_gb == pytest.approx(1 + 2 * 3)
+    assert job.disk_gb(5) == pytest.approx(5 * 4 + 7)
+
+
+def test_nothing_is_needed_without_networks() -> None:
+    job = Forecast((), "fp16")
+    assert (job.operations, job.gpu_memory_gb, job.disk_gb(5)) == (0, 0, 0)
+
+
+def test_hours_are_operations_by_peak_and_utilisation() -> None:
+    assert Device("card", 10e12, 0.5, 15.0, "here").hours(5e12 * 3600) == pytest.approx(1)
+    assert reading_hours(370 * 3600) == pytest.approx(1)
+    assert [device.name for device in DEVICES] == ["T4", "A100", "H100"]
+
+
+def test_the_processor_is_measured_and_torch_s_threads_are_given_back() -> None:
+    threads = torch.get_num_threads()
+    job = Forecast((network(), network(batch_size=10**9)), "fp16")
+    one = cpu_operations_per_second(job, precision="fp32", cores=1, seconds=1.2)
+    assert one > 0
+    assert torch.get_num_threads() == threads
