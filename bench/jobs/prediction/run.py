@@ -59,10 +59,10 @@ def publish(order: PredictionOrder, out: Path, overlay: Path | None) -> dict[str
     written = {}
     for name, (source, target) in published(order.work, out).items():
         if name == PREDICTIONS or not alone:
-            write_bytes(target, source.read_bytes())
+            write_bytes(target, source.read_bytes(), named_by_user=name == PREDICTIONS)
             written[name] = target
     if overlay is not None and order.overlay == "html":
-        write_bytes(overlay, (order.work / PAGE).read_bytes())
+        write_bytes(overlay, (order.work / PAGE).read_bytes(), named_by_user=True)
         written["overlay"] = overlay
     if overlay is not None and order.overlay == "png":
         with explained(overlay):
