@@ -85,16 +85,16 @@ def read_predictions(path: Path, study_ids: np.ndarray, cure: str = "Run the job
 
 def write_predictions(files: JobFolder, predictions: Predictions) -> None:
     """Write the predictions and, where the approach has them, located points and evidence."""
-    _write(files.predictions, predictions_frame(predictions))
+    write_table(files.predictions, predictions_frame(predictions))
     if predictions.points is not None:
-        _write(files.points, _columns(predictions.points, POINT_COLUMNS, "points"))
+        write_table(files.points, _columns(predictions.points, POINT_COLUMNS, "points"))
     if predictions.evidence is not None:
-        _write(files.evidence, _columns(predictions.evidence, EVIDENCE_COLUMNS, "evidence"))
+        write_table(files.evidence, _columns(predictions.evidence, EVIDENCE_COLUMNS, "evidence"))
 
 
 def write_true_point_predictions(files: JobFolder, predictions: Predictions) -> None:
     """Write the predictions of the true-point pass, which are never ranked."""
-    _write(files.true_point_predictions, predictions_frame(predictions))
+    write_table(files.true_point_predictions, predictions_frame(predictions))
 
 
 def _columns(table: pd.DataFrame, columns: tuple[str, ...], what: str) -> pd.DataFrame:
@@ -104,6 +104,7 @@ def _columns(table: pd.DataFrame, columns: tuple[str, ...], what: str) -> pd.Dat
     return table[list(columns)]
 
 
-def _write(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV table whose texts are safe for a spreadsheet; see `csv_cell`."""
     texts = table.select_dtypes(exclude="number")
     write_text(path, table.assign(**texts.map(csv_cell)).to_csv(index=False, lineterminator="\n"))

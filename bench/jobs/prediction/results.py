@@ -17,7 +17,7 @@ from bench.jobs.context import NOTE_COLUMNS
 from bench.jobs.folder import EVIDENCE, NOTES, POINTS, PREDICTIONS
 from bench.jobs.history import table as csv_table
 from bench.jobs.prediction.row_order import RowOrder
-from bench.jobs.predictions import EVIDENCE_COLUMNS, predictions_frame
+from bench.jobs.predictions import EVIDENCE_COLUMNS, predictions_frame, write_table
 from bench.targets import CLASS_WEIGHTS, POINT_COLUMNS, TARGET_NAMES
 
 SUMMARY, STUDIES = "summary.json", "studies.csv"
@@ -88,11 +88,11 @@ class Collected:
         submission = predictions_frame(Predictions(ids, values))
         if rows is not None:
             submission = submission.set_index("row_id").loc[list(rows.rows)].reset_index()
-        _write(folder / PREDICTIONS, submission)
+        write_table(folder / PREDICTIONS, submission)
         if self.points:
-            _write(folder / POINTS, pd.concat(self.points, ignore_index=True)[list(POINT_COLUMNS)])
+            write_table(folder / POINTS, pd.concat(self.points, ignore_index=True)[list(POINT_COLUMNS)])
         if self.evidence:
-            _write(folder / EVIDENCE, pd.concat(self.evidence, ignore_index=True)[list(EVIDENCE_COLUMNS)])
+            write_table(folder / EVIDENCE, pd.concat(self.evidence, ignore_index=True)[list(EVIDENCE_COLUMNS)])
         write_text(folder / NOTES, csv_table(NOTE_COLUMNS, self.notes))
         about = [(s.study_id, s.name, s.series, int(s.series > 0), s.trained_on) for s in self.studies]
         write_text(folder / STUDIES, csv_table(STUDY_COLUMNS, about))
@@ -119,7 +119,3 @@ def published(folder: Path, out: Path) -> Mapping[str, tuple[Path, Path]]:
     names: Sequence[str] = [name for name in TABLES if (folder / name).is_file()]
     beside = {name: out.with_name(f"{out.stem}_{name}") for name in names}
     return {name: (folder / name, out if name == PREDICTIONS else beside[name]) for name in names}
-
-
-def _write(path: Path, table: pd.DataFrame) -> None:
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
