@@ -35,6 +35,7 @@ from bench.jobs.split import SplitFolder
 from bench.targets import POINT_COLUMNS, POINT_TARGET_INDEX
 
 SMOKE_PRESET = "smoke"
+ODD_STUDIES = "phantom:odd"
 SAFE_SUFFIXES = (".safetensors", ".json", ".csv", ".npy", ".skops", ".ubj", ".toml", ".txt")
 TOLERANCE = 2e-3  # batches of another size may round differently
 
@@ -79,7 +80,7 @@ def make_context(
     )
 
 
-def open_generated(cache: Path, dataset: str = "phantom:odd") -> Opened:
+def open_generated(cache: Path, dataset: str = ODD_STUDIES) -> Opened:
     """A generated data set, built on first use: by default tiny studies with the habits and faults of real ones."""
     name, _, preset = dataset.partition(":")
     source = plugins.load("datasets", name)()

@@ -24,8 +24,9 @@ def command(name: str, preset: str | None, cache_dir: Path | None, plugins: tupl
 
     The studies are generated on first use and kept in the cache. The exit code is 1 if a promise is broken.
     """
+    from bench.data.load import resolve_dataset
     from bench.plugins import PluginError, find
-    from bench.testing import Verdict, examine
+    from bench.testing import ODD_STUDIES, Verdict, examine
 
     def show(verdict: Verdict) -> None:
         error = verdict.error
@@ -37,8 +38,10 @@ def command(name: str, preset: str | None, cache_dir: Path | None, plugins: tupl
     paths = plugin_paths(plugins)
     find("approaches", name, paths)
     cache = cache_folder(cache_dir)
-    if not (cache / "phantom").is_dir():
-        echo(f"the studies are generated now, once, in {cache}: about a minute on two cores", err=True)
+    _, studies, source = resolve_dataset(ODD_STUDIES)
+    pending = source.pending(preset=studies, data=None, cache=cache)
+    if pending is not None:
+        echo(f"the {pending.studies} studies are generated now, once, in {pending.folder}", err=True)
     broken = 0
     with tempfile.TemporaryDirectory(prefix="bench-check-") as folder:
         for verdict in examine(name, Path(folder), paths=paths, cache=cache, preset=preset):

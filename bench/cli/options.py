@@ -46,6 +46,19 @@ workers: Option = click.option(
     "--jobs", type=click.IntRange(min=1), help="Number of processes.  [default: one per core]"
 )
 
+device: Option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+
+
+def precision(of: str) -> Option:
+    """``--precision`` of training, prediction or both."""
+    return click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default="auto",
+        show_default=True,
+        help=f"Floating-point format of {of}.",
+    )
+
 
 def _dataset(**default: Any) -> Option:
     return click.option("--dataset", help="Data set, or data set and preset, such as phantom:standard.", **default)

@@ -35,14 +35,8 @@ integers = Listed(int, "whole numbers")
 @click.option(
     "--overlay", type=PathType, help="Draw each study: a folder for PNG files, or a page whose name ends in .html."
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    default="auto",
-    show_default=True,
-    help="Floating-point format of prediction.",
-)
+@shared.device
+@shared.precision("prediction")
 @click.option("--changed-source", is_flag=True, help="Predict although the approach's source changed since training.")
 @shared.workers
 @shared.cache_dir

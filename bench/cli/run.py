@@ -69,14 +69,8 @@ numbers = Listed(float, "numbers")
     help="Largest number of concurrent jobs.  "
     "[default: one per GPU, else one per core; the first batch may be up to 50 % larger to avoid a leftover batch]",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    default="auto",
-    show_default=True,
-    help="Floating-point format of training and prediction.",
-)
+@shared.device
+@shared.precision("training and prediction")
 @click.option("--executor", default="local", show_default=True, help="local, or ray for a cluster.")
 @shared.plugins
 @click.option("--job-timeout", type=float, help="Seconds after which a job is stopped and counts as failed.")

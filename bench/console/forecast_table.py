@@ -33,7 +33,7 @@ def forecast_table(forecasts: Sequence[ApproachForecast]) -> Table:
     table = Table(title="forecast of all jobs", title_justify="left")
     table.add_column("", no_wrap=True)
     for one in forecasts:
-        table.add_column(one.label, justify="right")
+        table.add_column(one.label, justify="right", overflow="fold")
     rows = [
         "jobs",
         "training, multiply-adds",

@@ -76,6 +76,7 @@ def open_dataset(
     most_gb: float | None = None,
     retry_faults: bool = False,
     verify: bool = False,
+    remember: bool = True,
 ) -> Opened:
     """Open a folder in the competition's layout; on first use its images are read into the cache.
 
@@ -88,6 +89,7 @@ def open_dataset(
         most_gb: refuse to let the cache grow beyond this.
         retry_faults: read series again that had faults before.
         verify: hash all files again, whatever their times say, and compare all cached pixels with their checksums.
+        remember: keep the hashes of images in the cache, so that they are not hashed again.
 
     Raises:
         DataError: if tables or images are missing, a table is wrong, or no study is usable.
@@ -95,7 +97,7 @@ def open_dataset(
     check_folder(folder)
     tables = read_tables(folder)
     layout = scan(folder)
-    contents = read_contents(layout, cache, jobs=jobs, progress=progress, trust_times=not verify)
+    contents = read_contents(layout, cache, jobs=jobs, progress=progress, trust_times=not verify, remember=remember)
     excluded = {study: why for study, why in dataset.excluded_studies().items() if study in tables.labels.index}
     table = tables.series[~tables.series["study_id"].isin(excluded)]
     prepared = prepare(

@@ -57,6 +57,7 @@ def read_contents(
     progress: Progress,
     only: Collection[Key] | None = None,
     trust_times: bool = True,
+    remember: bool = True,
 ) -> Contents:
     """The contents of the images, hashed where it is not known that they are as they were.
 
@@ -67,6 +68,7 @@ def read_contents(
         progress: called after every series that is read.
         only: the series that are needed; all without it.
         trust_times: whether equal sizes and modification times say that contents are equal.
+        remember: write what was found into the cache.
     """
     keys = sorted(layout.files if only is None else only)
     path = _path(layout.root, cache)
@@ -84,7 +86,8 @@ def read_contents(
                 remembered.pop(key, None)
             progress("hashing images", done, len(missing))
     finally:
-        _remember(path, layout.root, remembered)
+        if remember:
+            _remember(path, layout.root, remembered)
     return Contents(known)
 
 

@@ -15,17 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from bench import plugins
-from bench.approaches.mil import MIL
 from bench.approaches.mil.bag_reader import BagReader
 from bench.approaches.mil.model import SeverityNet
 from bench.approaches.mil.severity import BagBatches, condition_sets, grade_loss, train_severity
 from bench.approaches.mil.slice_errors import ASSUMED, KINDS
 from bench.data.keypoints import read_keypoints
-from bench.data.load import open_dataset
-from bench.datasets.phantom import Phantom, build
-from bench.jobs import config as configuration
-from bench.testing import make_context
 from bench.training.precision import autocast, settle
 
 STUDIES = 24
@@ -36,20 +30,10 @@ pytestmark = pytest.mark.benchmark(group="mil")
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory, request):
-    """Studies of the default phantom's size, the preset ``quick`` and a context on one thread."""
-    if not request.config.getoption("--benchmark-enable"):
-        pytest.skip("a figure, not a test: measured with --benchmark-enable")
-    root = tmp_path_factory.mktemp("small")
-    build(root / "data", preset="small", studies=STUDIES, seed=101, jobs=2)
-    opened = open_dataset(Phantom(), root / "data", cache=root / "cache", jobs=2, progress=lambda *_: None)
-    _, text = configuration.resolve(plugins.find("approaches", "mil"), MIL.Config)
-    context = make_context(root / "job", opened.volumes)
-    context.precision = "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield opened.cohort, MIL.Config.model_validate_json(text).severity, context
-    torch.set_num_threads(threads)
+def job(job_of):
+    """Studies, settings of stage 2 and a context on one thread."""
+    cohort, config, context = job_of("mil")
+    return cohort, config.severity, context
 
 
 def parts(job):

@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 import torch
 
-from bench import plugins
-from bench.approaches.multitask import Multitask
 from bench.approaches.multitask.classifier import Classifier
 from bench.approaches.multitask.crop_reader import Errors, StudyCropReader
 from bench.approaches.multitask.frames import Frames
@@ -24,11 +22,7 @@ from bench.approaches.multitask.keypoint_data import KeypointBatches
 from bench.approaches.multitask.locator import Locator
 from bench.approaches.multitask.validation import visible_grades
 from bench.data.keypoints import read_keypoints
-from bench.data.load import open_dataset
-from bench.datasets.phantom import Phantom, build
-from bench.jobs import config as configuration
 from bench.targets import SERIES_DESCRIPTIONS
-from bench.testing import make_context
 from bench.training.losses import study_loss
 from bench.training.precision import autocast, settle
 from bench.training.windows import WHOLE
@@ -40,20 +34,8 @@ pytestmark = pytest.mark.benchmark(group="multitask")
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory, request):
-    """Studies of the default phantom's size, the preset ``quick`` and a context on one thread."""
-    if not request.config.getoption("--benchmark-enable"):
-        pytest.skip("a figure, not a test: measured with --benchmark-enable")
-    root = tmp_path_factory.mktemp("small")
-    build(root / "data", preset="small", studies=STUDIES, seed=101, jobs=2)
-    opened = open_dataset(Phantom(), root / "data", cache=root / "cache", jobs=2, progress=lambda *_: None)
-    _, text = configuration.resolve(plugins.find("approaches", "multitask"), Multitask.Config)
-    context = make_context(root / "job", opened.volumes)
-    context.precision = "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield opened.cohort, Multitask.Config.model_validate_json(text), context
-    torch.set_num_threads(threads)
+def job(job_of):
+    return job_of("multitask")
 
 
 def seconds(work: Callable[[], object]) -> float:

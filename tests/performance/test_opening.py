@@ -45,9 +45,7 @@ class Many(DataSet):
 
 
 @pytest.fixture
-def request_(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Request:
-    if not request.config.getoption("--benchmark-enable"):
-        pytest.skip("a figure, not a test: measured with --benchmark-enable")
+def request_(measured: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Request:
     data, cache = tmp_path / "data", tmp_path / "cache"
     write_data(data)
     write_cache(data, cache)

@@ -32,10 +32,8 @@ pytestmark = pytest.mark.benchmark(group="prediction")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Member, Path]:
+def trained(measured: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Member, Path]:
     """A trained job, and new studies of the default phantom's size."""
-    if not request.config.getoption("--benchmark-enable"):
-        pytest.skip("a figure, not a test: measured with --benchmark-enable")
     root = tmp_path_factory.mktemp("prediction")
     asked = Request(
         approaches=["mil"],

@@ -23,13 +23,7 @@ from bench.training.loop import Schedule, train
 BATCHES, ROUNDS, LEAST = 60, 5, 0.9
 READ_S = 0.010
 
-pytestmark = pytest.mark.benchmark(group="training")
-
-
-@pytest.fixture(autouse=True)
-def measured(request: pytest.FixtureRequest) -> None:
-    if not request.config.getoption("--benchmark-enable"):
-        pytest.skip("a figure, not a test: measured with --benchmark-enable")
+pytestmark = [pytest.mark.benchmark(group="training"), pytest.mark.usefixtures("measured")]
 
 
 class Reading:

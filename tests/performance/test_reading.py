@@ -36,10 +36,8 @@ pytestmark = pytest.mark.benchmark(group="reading")
 
 
 @pytest.fixture(scope="module")
-def tasks(tmp_path_factory, request) -> list[SeriesFiles]:
+def tasks(measured, tmp_path_factory) -> list[SeriesFiles]:
     """Series of 320 to 512 pixels a side, as most of the competition's are, RLE encoded."""
-    if not request.config.getoption("--benchmark-enable"):
-        pytest.skip("a figure, not a test: measured with --benchmark-enable")
     root = tmp_path_factory.mktemp("full")
     build(root, preset="full", studies=STUDIES, seed=101, jobs=2)
     kinds = read_tables(root).series.set_index("series_id")["series_description"]

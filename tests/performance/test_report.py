@@ -22,8 +22,9 @@ from bench.report import Output
 from bench.reports.comparison.report import ComparisonReport
 from bench.targets import TARGETS, row_id
 
+pytestmark = [pytest.mark.benchmark(group="report"), pytest.mark.usefixtures("measured")]
 
-@pytest.mark.benchmark(group="report")
+
 def test_ten_approaches_on_1975_studies(benchmark, fill_store: Callable[..., None], tmp_path: Path) -> None:
     """At most 60 s and 4 GB."""
     names = {f"approach{number}": 1.5 + 0.1 * number for number in range(10)}
@@ -32,7 +33,6 @@ def test_ten_approaches_on_1975_studies(benchmark, fill_store: Callable[..., Non
     report(tmp_path / "page.html")
 
 
-@pytest.mark.benchmark(group="report")
 def test_three_approaches_on_100_phantoms_with_images(benchmark, session_cache: Path, tmp_path: Path) -> None:
     """At most 20 s and 8 MB. The first approach is `prior`; the others are made of it, with points and attention."""
     from bench.cli import main

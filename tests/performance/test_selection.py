@@ -21,13 +21,7 @@ LEAST_SLICES_PER_S, MOST_SECONDS, MOST_GB = 150, 30 * 60, 8
 STUDIES = 1580  # four of five folds of 1,975
 SLICES = {"canal": 17, "foramen": 34, "axial": 30}  # per study: of one stack, of both sides, of five levels
 
-pytestmark = pytest.mark.benchmark(group="selection")
-
-
-@pytest.fixture(autouse=True)
-def measured(request: pytest.FixtureRequest) -> None:
-    if not request.config.getoption("--benchmark-enable"):
-        pytest.skip("a figure, not a test: measured with --benchmark-enable")
+pytestmark = [pytest.mark.benchmark(group="selection"), pytest.mark.usefixtures("measured")]
 
 
 def test_features_of_150_slices_per_second_and_core() -> None:

@@ -34,16 +34,11 @@ pytestmark = pytest.mark.benchmark(group="sequence")
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory, request):
+def opened(one_thread, tmp_path_factory):
     """Studies of the default phantom's size, on one thread."""
-    if not request.config.getoption("--benchmark-enable"):
-        pytest.skip("a figure, not a test: measured with --benchmark-enable")
     root = tmp_path_factory.mktemp("small")
     build(root / "data", preset="small", studies=STUDIES, seed=1, jobs=2)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield open_dataset(Phantom(), root / "data", cache=root / "cache", jobs=2, progress=lambda *_: None)
-    torch.set_num_threads(threads)
+    return open_dataset(Phantom(), root / "data", cache=root / "cache", jobs=2, progress=lambda *_: None)
 
 
 def load_config(preset: str):

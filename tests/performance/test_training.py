@@ -28,17 +28,7 @@ from bench.training.loop import Schedule, train
 STEPS, ROUNDS = 200, 7
 MOST_ADDED_MS = 0.3
 
-pytestmark = pytest.mark.benchmark(group="training")
-
-
-@pytest.fixture(autouse=True)
-def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
-    if not request.config.getoption("--benchmark-enable"):
-        pytest.skip("a figure, not a test: measured with --benchmark-enable")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = [pytest.mark.benchmark(group="training"), pytest.mark.usefixtures("one_thread")]
 
 
 class Ready:

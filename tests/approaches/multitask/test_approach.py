@@ -142,7 +142,10 @@ def test_labels_and_points_missing_in_every_place_are_no_obstacle(approach, job_
             )
 
 
-@pytest.mark.parametrize("description", SERIES_DESCRIPTIONS)
+@pytest.mark.parametrize(
+    "description",
+    [AXIAL_T2, *(pytest.param(one, marks=pytest.mark.slow) for one in (SAGITTAL_T1, SAGITTAL_T2))],
+)
 def test_all_studies_may_lack_one_kind_of_series(approach, odd, parts, tmp_path, description: str) -> None:
     studies = tuple(without(study, description) for study in parts[0].studies)
     multitask, context = approach(), make_context(tmp_path, odd.volumes)
@@ -170,6 +173,7 @@ def test_a_level_that_no_annotator_marked_is_not_located(approach, job_at, parts
     assert any("l2_l3" in text and "not located" in text for _, text in context._notes)
 
 
+@pytest.mark.slow
 def test_one_class_only_can_be_learnt_from(approach, job_at, parts, tmp_path) -> None:
     labels = parts[0].labels.copy()
     labels.loc[:, :] = "Moderate"

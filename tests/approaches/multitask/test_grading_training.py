@@ -163,6 +163,7 @@ def test_in_one_loop_validation_adds_up_both_losses(fit) -> None:
     assert values["validation.loss"] == pytest.approx(sum(parts))
 
 
+@pytest.mark.slow
 def test_the_curriculum_begins_with_complete_studies_and_freezes_the_heads_in_the_end(fit, parts) -> None:
     train = parts[0].subset(parts[0].study_ids[:10])
     settings = "keypoints.schedule.epochs=3", "keypoints.schedule.batch_size=1", "keypoints.network.head=mlp"

@@ -19,6 +19,7 @@ from bench.jobs.folder import JobFolder
 from bench.jobs.job import Job
 from bench.jobs.order import Order
 from bench.jobs.plan import Prepared, Request, State
+from bench.jobs.store import stored_jobs
 
 
 @dataclass
@@ -136,3 +137,50 @@ class MarkedRun:
 @pytest.fixture
 def marked_run(tmp_path: Path, session_cache: Path) -> MarkedRun:
     return MarkedRun(tmp_path, session_cache)
+
+
+class Suite:
+    """`bench run` on the toy data, in a store of its own."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.out, self.cache = folder / "runs", cache
+
+    def arguments(self, *words: str, approach: str = "brightness", plugin: Path | None = None) -> list[str]:
+        paths = [PLUGINS / "toy.py", plugin or PLUGINS / "brightness.py"]
+        options = [word for path in paths for word in ("--plugin", str(path))]
+        places = ["--out", str(self.out), "--cache-dir", str(self.cache), "--folds", "2"]
+        return ["run", "--approach", approach, "--dataset", "toy", *options, *places, *words]
+
+    def start(self, *words: str, **options: object) -> subprocess.Popen[str]:
+        command = [
+            sys.executable,
+            "-c",
+            "import signal; signal.signal(2, signal.default_int_handler); from bench.cli import main; main()",
+            *self.arguments(*words, **options),
+        ]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, *words: str, code: int = 0, **options: object) -> str:
+        process = self.start(*words, **options)
+        output = process.communicate(timeout=120)[0]
+        assert process.returncode == code, output
+        return output
+
+    def jobs(self) -> list:
+        return stored_jobs(self.out)
+
+    def predictions(self) -> dict[str, str]:
+        return {
+            str(job.folder.relative_to(self.out)): (job.folder / "predictions.csv").read_text() for job in self.jobs()
+        }
+
+
+@pytest.fixture
+def suite_at(session_cache: Path) -> Callable[..., Suite]:
+    """A suite in a folder; its cache is the session's unless another is named."""
+    return lambda folder, cache=session_cache: Suite(folder, cache)
+
+
+@pytest.fixture
+def suite(suite_at: Callable[..., Suite], tmp_path: Path) -> Suite:
+    return suite_at(tmp_path)

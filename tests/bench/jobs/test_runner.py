@@ -7,62 +7,20 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from bench.cli import main
-from bench.jobs.store import stored_jobs
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 
 
-class Suite:
-    """`bench run` on the toy data, in a store of its own."""
-
-    def __init__(self, folder: Path, cache: Path) -> None:
-        self.out, self.cache = folder / "runs", cache
-
-    def arguments(self, *words: str, approach: str = "brightness", plugin: Path | None = None) -> list[str]:
-        paths = [PLUGINS / "toy.py", plugin or PLUGINS / "brightness.py"]
-        options = [word for path in paths for word in ("--plugin", str(path))]
-        places = ["--out", str(self.out), "--cache-dir", str(self.cache), "--folds", "2"]
-        return ["run", "--approach", approach, "--dataset", "toy", *options, *places, *words]
-
-    def start(self, *words: str, **options: object) -> subprocess.Popen[str]:
-        command = [
-            sys.executable,
-            "-c",
-            "import signal; signal.signal(2, signal.default_int_handler); from bench.cli import main; main()",
-            *self.arguments(*words, **options),
-        ]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def run(self, *words: str, code: int = 0, **options: object) -> str:
-        process = self.start(*words, **options)
-        output = process.communicate(timeout=120)[0]
-        assert process.returncode == code, output
-        return output
-
-    def jobs(self) -> list:
-        return stored_jobs(self.out)
-
-    def predictions(self) -> dict[str, str]:
-        return {
-            str(job.folder.relative_to(self.out)): (job.folder / "predictions.csv").read_text() for job in self.jobs()
-        }
-
-
-@pytest.fixture
-def suite(tmp_path: Path, session_cache: Path) -> Suite:
-    return Suite(tmp_path, session_cache)
-
-
-def test_a_job_stores_all_that_it_promises(suite: Suite) -> None:
+def test_a_job_stores_all_that_it_promises(suite: Any) -> None:
     output = suite.run(approach="brightness,prior")
     assert re.search(r"brightness-default fold 1: done in \d+ s, score \d", output)
     jobs = suite.jobs()
@@ -96,7 +54,7 @@ def test_a_job_stores_all_that_it_promises(suite: Suite) -> None:
     assert (folder.parents[2] / "folds.csv").read_text().startswith("study_id,fold\n")
 
 
-def test_held_out_labels_and_points_are_never_handed_over(suite: Suite) -> None:
+def test_held_out_labels_and_points_are_never_handed_over(suite: Any) -> None:
     suite.run()
     split = pd.read_csv(next(suite.out.rglob("folds.csv"))).set_index("study_id")["fold"]
     for job in suite.jobs():
@@ -116,7 +74,7 @@ def test_held_out_labels_and_points_are_never_handed_over(suite: Suite) -> None:
         assert (set(true_points["points"]), true_points["labels"]) == (held_out, None)
 
 
-def test_same_command_again_does_nothing(suite: Suite) -> None:
+def test_same_command_again_does_nothing(suite: Any) -> None:
     suite.run()
     before = {path: path.stat().st_mtime_ns for path in suite.out.rglob("*") if path.is_file()}
     output = suite.run()
@@ -124,7 +82,7 @@ def test_same_command_again_does_nothing(suite: Suite) -> None:
     assert {path: path.stat().st_mtime_ns for path in suite.out.rglob("*") if path.is_file()} == before
 
 
-def test_stale_result_says_which_part_changed_and_is_kept_aside(suite: Suite, tmp_path: Path) -> None:
+def test_stale_result_says_which_part_changed_and_is_kept_aside(suite: Any, tmp_path: Path) -> None:
     plugin = tmp_path / "brightness.py"
     plugin.write_text((PLUGINS / "brightness.py").read_text())
     suite.run(plugin=plugin)
@@ -139,7 +97,7 @@ def test_stale_result_says_which_part_changed_and_is_kept_aside(suite: Suite, tm
     assert [job.status for job in suite.jobs()] == ["done", "done"]
 
 
-def test_result_that_was_tampered_with_is_not_reused(suite: Suite) -> None:
+def test_result_that_was_tampered_with_is_not_reused(suite: Any) -> None:
     suite.run()
     predictions = suite.jobs()[0].folder / "predictions.csv"
     whole = predictions.read_text()
@@ -149,15 +107,17 @@ def test_result_that_was_tampered_with_is_not_reused(suite: Suite) -> None:
     assert predictions.read_text() == whole
 
 
-def test_force_does_everything_anew(suite: Suite) -> None:
+def test_force_does_everything_anew(suite: Any) -> None:
     suite.run("--fold", "0")
     assert "done in" in suite.run("--fold", "0", "--force")
     assert len(list(suite.out.rglob("replaced/*/done"))) == 1
 
 
-def test_killed_at_random_moments_predictions_are_the_same(suite: Suite, tmp_path: Path, session_cache: Path) -> None:
+def test_killed_at_random_moments_predictions_are_the_same(
+    suite: Any, tmp_path: Path, suite_at: Callable[..., Any]
+) -> None:
     slow = ["--set", "epochs=12", "--set", "seconds=0.25", "--jobs", "1"]
-    whole = Suite(tmp_path / "whole", session_cache)
+    whole = suite_at(tmp_path / "whole")
     whole.run(*slow)
     rng = random.Random(0)
     for kill in range(4):
@@ -177,7 +137,7 @@ def test_killed_at_random_moments_predictions_are_the_same(suite: Suite, tmp_pat
         assert job.result.fit_seconds >= 12 * 0.25 * 0.5  # a kill loses at most two seconds of the clock
 
 
-def test_worker_ends_when_the_run_is_killed(suite: Suite) -> None:
+def test_worker_ends_when_the_run_is_killed(suite: Any) -> None:
     process = suite.start("--set", "seconds=2", "--jobs", "1")
     until(lambda: list(suite.out.rglob("fold*.lock")))
     worker = json.loads(next(suite.out.rglob("fold*.lock")).read_text())["pid"]
@@ -186,7 +146,7 @@ def test_worker_ends_when_the_run_is_killed(suite: Suite) -> None:
     until(lambda: not alive(worker))
 
 
-def test_interrupt_keeps_what_was_done(suite: Suite) -> None:
+def test_interrupt_keeps_what_was_done(suite: Any) -> None:
     process = suite.start("--set", "seconds=1", "--jobs", "1")
     until(lambda: list(suite.out.rglob("history.csv")))
     process.send_signal(signal.SIGINT)
@@ -198,7 +158,7 @@ def test_interrupt_keeps_what_was_done(suite: Suite) -> None:
     assert [job.status for job in suite.jobs()] == ["done", "done"]
 
 
-def test_two_runs_in_one_store_share_the_jobs(suite: Suite) -> None:
+def test_two_runs_in_one_store_share_the_jobs(suite: Any) -> None:
     words = ["--set", "seconds=0.5", "--jobs", "1"]
     first, second = suite.start(*words), suite.start(*words)
     outputs = [process.communicate(timeout=120)[0] for process in (first, second)]
@@ -216,7 +176,7 @@ def test_two_runs_in_one_store_share_the_jobs(suite: Suite) -> None:
         ("forget", "has no predictions"),
     ],
 )
-def test_one_failing_approach_takes_nothing_down(suite: Suite, misbehave: str, reason: str) -> None:
+def test_one_failing_approach_takes_nothing_down(suite: Any, misbehave: str, reason: str) -> None:
     output = suite.run("--set", f"misbehave={misbehave}", "--fold", "0", code=1)
     assert reason in output
     assert "Traceback" not in output
@@ -225,18 +185,18 @@ def test_one_failing_approach_takes_nothing_down(suite: Suite, misbehave: str, r
     suite.run("--fold", "0", approach="prior")
 
 
-def test_skip_is_no_failure(suite: Suite) -> None:
+def test_skip_is_no_failure(suite: Any) -> None:
     output = suite.run("--set", "misbehave=skip", "--fold", "0")
     assert "skipped: told to skip" in output
 
 
-def test_job_timeout_fails_the_job_and_scores_nothing(suite: Suite) -> None:
+def test_job_timeout_fails_the_job_and_scores_nothing(suite: Any) -> None:
     output = suite.run("--set", "seconds=30", "--fold", "0", "--job-timeout", "4", code=1)
     assert "ran longer than --job-timeout 4 s" in output
     assert not list(suite.out.rglob("done"))
 
 
-def test_a_shared_stage_is_trained_once_and_charged_to_each_job(suite: Suite) -> None:
+def test_a_shared_stage_is_trained_once_and_charged_to_each_job(suite: Any) -> None:
     words = ["--fold", "0", "--set", "share_stage=true", "--set", "seconds=0.4"]
     suite.run(*words)
     output = suite.run(*words, "--set", "misbehave=nothing")  # another configuration, the same stage
@@ -249,10 +209,10 @@ def test_a_shared_stage_is_trained_once_and_charged_to_each_job(suite: Suite) ->
 
 @pytest.mark.parametrize("share", ["true", "false"])
 def test_a_job_killed_once_it_is_fitted_ends_with_equal_notes(
-    suite: Suite, tmp_path: Path, session_cache: Path, share: str, monkeypatch: pytest.MonkeyPatch
+    suite: Any, tmp_path: Path, suite_at: Callable[..., Any], share: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["--fold", "0", "--set", f"share_stage={share}"]
-    whole = Suite(tmp_path / "whole", session_cache)
+    whole = suite_at(tmp_path / "whole")
     whole.run(*words)
     monkeypatch.setenv("BRIGHTNESS_DIES_IN_PREDICT", "1")
     suite.run(*words, code=1)
@@ -269,10 +229,10 @@ def test_a_job_killed_once_it_is_fitted_ends_with_equal_notes(
 
 
 def test_what_was_damaged_after_a_kill_is_made_anew_by_the_same_command(
-    suite: Suite, tmp_path: Path, session_cache: Path, monkeypatch: pytest.MonkeyPatch
+    suite: Any, tmp_path: Path, suite_at: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["--fold", "0", "--set", "share_stage=true", "--set", "share_work=true"]
-    whole = Suite(tmp_path / "whole", session_cache)
+    whole = suite_at(tmp_path / "whole")
     whole.run(*words)
     monkeypatch.setenv("BRIGHTNESS_DIES_IN_PREDICT", "1")
     suite.run(*words, code=1)
@@ -290,40 +250,12 @@ def test_what_was_damaged_after_a_kill_is_made_anew_by_the_same_command(
     assert spent["shared_wall"] < spent["wall"]
 
 
-def test_train_fraction_uses_a_nested_share(suite: Suite) -> None:
+def test_train_fraction_uses_a_nested_share(suite: Any) -> None:
     suite.run("--train-fraction", ".5,1", "--fold", "0")
     seen = [set(json.loads(path.read_text())["studies"]) for path in suite.out.rglob("seen_in_fit.json")]
     small, large = sorted(seen, key=len)
     assert (len(small), len(large)) == (3, 6)
     assert small < large
-
-
-def test_dry_run_writes_nothing(suite: Suite) -> None:
-    suite.run("--fold", "0")  # the toy data are there and read
-    store, cache = files_below(suite.out), files_below(suite.cache)
-    assert "jobs: 2 (1 done, 1 missing)" in suite.run("--dry-run")
-    assert (files_below(suite.out), files_below(suite.cache)) == (store, cache)
-
-
-def test_dry_run_names_what_it_would_generate_or_read(suite: Suite, tmp_path: Path) -> None:
-    fresh = Suite(tmp_path / "fresh", tmp_path / "empty")
-    output = fresh.run("--dataset", "phantom:small:3", "--fold", "0-2", "--seed", "0,1", "--folds", "3", "--dry-run")
-    assert "would generate 100 studies, about 0.44 GB and 0.71 GB of prepared images" in output
-    assert "jobs: 6 " in output
-    output = fresh.run("--data", str(suite.cache / "toy-12"), "--dry-run")
-    assert "would read 36 series" in output
-    assert not fresh.out.exists()
-    assert not fresh.cache.exists()
-
-
-def files_below(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != "__pycache__"}
-
-
-def test_dry_run_says_where_a_cost_is_unknown(suite: Suite) -> None:
-    output = suite.run("--dry-run")
-    assert not suite.jobs()
-    assert "unknown, since the approach does not tell its networks" in output
 
 
 @pytest.mark.parametrize(
@@ -357,7 +289,7 @@ def test_dry_run_says_where_a_cost_is_unknown(suite: Suite) -> None:
     ],
 )
 def test_wrong_use_is_explained_before_anything_is_written(
-    capsys: pytest.CaptureFixture[str], suite: Suite, words: list[str], message: str
+    capsys: pytest.CaptureFixture[str], suite: Any, words: list[str], message: str
 ) -> None:
     """Alike with and without --dry-run."""
     for more in ([], ["--dry-run"]):
@@ -371,7 +303,7 @@ def test_wrong_use_is_explained_before_anything_is_written(
     assert "Traceback" not in output
 
 
-def test_settings_for_one_of_several_approaches(suite: Suite) -> None:
+def test_settings_for_one_of_several_approaches(suite: Any) -> None:
     suite.run("--set", "brightness:epochs=2", "--fold", "0", approach="brightness,prior")
     epochs = {job.approach: json.loads(job.config).get("epochs") for job in suite.jobs()}
     assert epochs == {"brightness": 2, "prior": None}
@@ -380,27 +312,27 @@ def test_settings_for_one_of_several_approaches(suite: Suite) -> None:
 
 
 @pytest.mark.slow
-def test_ray_runs_the_same_jobs(suite: Suite, tmp_path: Path, session_cache: Path) -> None:
+def test_ray_runs_the_same_jobs(suite: Any, tmp_path: Path, suite_at: Callable[..., Any]) -> None:
     pytest.importorskip("ray", reason="Ray is an extra: pip install -e '.[ray]'")
     suite.run("--executor", "ray", "--set", "epochs=2")
-    local = Suite(tmp_path / "local", session_cache)
+    local = suite_at(tmp_path / "local")
     local.run("--set", "epochs=2")
     assert suite.predictions() == local.predictions()
     output = suite.run("--executor", "ray", "--set", "misbehave=die", "--fold", "0", code=1)
     assert "failed" in output
 
 
-def test_unknown_approach_is_guessed(suite: Suite) -> None:
+def test_unknown_approach_is_guessed(suite: Any) -> None:
     assert "Did you mean 'brightness'?" in suite.run(approach="brightnes", code=2)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_store_without_the_right_to_write(suite: Suite) -> None:
+def test_store_without_the_right_to_write(suite: Any) -> None:
     suite.out.mkdir(mode=0o500)
     assert "no right to write" in suite.run(code=1)
 
 
-def test_store_that_is_a_file(suite: Suite) -> None:
+def test_store_that_is_a_file(suite: Any) -> None:
     suite.out.write_text("")
     assert "that is a file" in suite.run(code=2)
 

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from pydantic import ValidationError
 from safetensors.torch import save_file
 
+from bench.approach import Config
 from bench.errors import BenchError, UsageError
-from bench.training.backbones import encoder, feature_maps, num_features
+from bench.training.backbones import BackboneName, encoder, feature_maps, num_features
 
 
 def test_an_encoder_gives_pooled_features_of_grey_images() -> None:
@@ -54,3 +56,12 @@ def test_missing_weights_are_an_error_that_names_the_cure(monkeypatch) -> None:
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(BenchError, match="set `pretrained` to the path of a downloaded weights file"):
         encoder("test_resnet", pretrained=True)
+
+
+def test_a_setting_that_names_no_network_is_refused_when_it_is_read() -> None:
+    class Settings(Config):
+        backbone: BackboneName
+
+    assert Settings(backbone="test_resnet").backbone == "test_resnet"
+    with pytest.raises(ValidationError, match="timm has no network 'test_resnt'"):
+        Settings(backbone="test_resnt")

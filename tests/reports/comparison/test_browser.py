@@ -179,7 +179,7 @@ def test_the_viewer_scrolls_by_wheel_key_slider_and_target(browser, page_file: P
     page.locator(".stack").press("ArrowUp")
     page.locator(".stack").press("ArrowUp")
     assert "slice 1 of 3" in where.inner_text()
-    page.locator(".grades button", has_text="target 3").first.click()
+    page.locator('.grades button[aria-label="target 3"]').first.click()
     assert "slice 3 of 3, instance 1, series 20" in where.inner_text()
     assert page.locator(".marks .annotated.chosen").count() == 1
     assert page.locator(".strip i").nth(2).evaluate("(bar) => bar.style.height") == "100%"

@@ -80,7 +80,7 @@ def test_what_it_says_and_in_which_order(make_store) -> None:
         "incomplete: 3 of 4 folds",
         "Rank stability",
         "do not cover other training sets",
-        "bench run --approach mil",
+        "bench run <span>--approach</span> mil",
         "n = 40",
     ):
         assert words in page, words
