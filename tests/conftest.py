@@ -73,6 +73,7 @@ def _fill_store(
     floor: float | None = 0.3,
     preset: str = "quick",
     train_fraction: float = 1.0,
+    data_hash: str = "d" * 64,
     missing: Collection[tuple[str, int, int]] = (),
     failed: Collection[tuple[str, int, int]] = (),
 ) -> None:
@@ -103,7 +104,7 @@ def _fill_store(
             if (approach, seed, fold) in missing:
                 continue
             job = Job(
-                approach, preset, "{}", dataset, "data", "d" * 64, folds, fold_hash(split), fold, seed, train_fraction
+                approach, preset, "{}", dataset, "data", data_hash, folds, fold_hash(split), fold, seed, train_fraction
             )
             files = JobFolder(job.folder_in(store))
             contents = {
@@ -115,7 +116,7 @@ def _fill_store(
                 floor_table = predictions_frame(Predictions(study_ids, best)).to_csv(index=False)
                 contents[files.split.floor.name] = floor_table
             files.split.write(
-                contents, SplitRecord(excluded={77: "no readable series"}, data_hash="d" * 64, caveat=caveat)
+                contents, SplitRecord(excluded={77: "no readable series"}, data_hash=data_hash, caveat=caveat)
             )
             JobRecord(job=job, fingerprint={"source of bench.training": "a"}, threads=2).write(files.job)
             if (approach, seed, fold) in failed:

@@ -26,7 +26,7 @@ from bench.comparison.results import (
     Unfinished,
 )
 from bench.comparison.statistics import Estimated, estimated, paired_difference
-from bench.comparison.wording import comparison_notes, labels, result_notes
+from bench.comparison.wording import comparison_notes, labels, other_images_note, result_notes
 from bench.errors import DataError, UsageError
 from bench.jobs.folder import JobFolder
 from bench.jobs.result import DamagedFileError
@@ -81,7 +81,16 @@ def compare_each(
             left_out(str(problem))
     if not comparisons:
         raise UsageError("no finished job to compare. Run one first, for example: bench run --approach prior")
-    return comparisons
+    return [_with_others_named(each, comparisons) for each in comparisons]
+
+
+def _with_others_named(comparison: Comparison, comparisons: Sequence[Comparison]) -> Comparison:
+    """With a note where another one is on the same folds of the same data set, but on other images."""
+    alike = [
+        each for each in comparisons if (each.dataset, each.fold_hash) == (comparison.dataset, comparison.fold_hash)
+    ]
+    others = [each.data_hash[:8] for each in alike if each.data_hash != comparison.data_hash]
+    return replace(comparison, notes=(*comparison.notes, other_images_note(others))) if others else comparison
 
 
 def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Comparison:

@@ -110,6 +110,11 @@ class ApproachResult:
         return len(self.folds) == self.of_folds
 
     @property
+    def in_process(self) -> bool:
+        """Whether any of its jobs ran in the process that asked for it, such as a notebook's."""
+        return any(job.result.in_process for job in self.jobs)
+
+    @property
     def beats_prior(self) -> bool:
         """Whether it is separable from the class prior, p unadjusted, and the better of the two."""
         return self.versus_prior.difference < 0 and self.versus_prior.p < SIGNIFICANCE

@@ -29,6 +29,10 @@ ADJUSTED = (
     "Adjusted p-values hold for all pairs of a family together (single-step max-T over bootstrap samples of studies). "
     "All other p-values are unadjusted."
 )
+IN_PROCESS = (
+    "run inside a notebook or script (`bench.run` with a class), one job at a time: its peak memory is that of the "
+    "whole process, and global state of the notebook may have changed its predictions"
+)
 
 # Below this many studies the variance of rare large differences cannot be known.
 FEW_STUDIES = 30
@@ -63,6 +67,8 @@ def result_notes(pooled: Pooled, line: Line) -> tuple[str, ...]:
     notes = [] if imported is None else imported_notes(imported)
     if line.ablation_of is not None:
         notes.append(f"an ablation of {line.approach}-{line.ablation_of}: compared with that alone, and not ranked")
+    if any(other.result.in_process for other in pooled.jobs):
+        notes.append(IN_PROCESS)
     job = pooled.jobs[0]
     if len(pooled.folds) < job.folds:
         there = ", ".join(map(str, pooled.folds))
@@ -120,6 +126,15 @@ def comparison_notes(
     if framework:
         notes.append(f"The approaches were run with different versions of: {', '.join(sorted(framework))}.")
     return tuple(notes)
+
+
+def other_images_note(hashes: Sequence[str]) -> str:
+    """What to say where other sections have the same name and folds but images of other contents."""
+    return (
+        f"Another section has the same data set and folds, but other images or points (data {', '.join(hashes)}). "
+        "Generated images differ between processors in single grey values. To compare all results, use one folder: "
+        "copy it from one machine to the other and pass it by --data."
+    )
 
 
 def detectable_text(family: FamilyResult) -> str:

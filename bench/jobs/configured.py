@@ -9,6 +9,7 @@ from typing import TypeAlias
 from bench import plugins
 from bench.errors import UsageError
 from bench.jobs import config as configuration
+from bench.jobs.named_files import require_named_files
 from bench.jobs.request import Request
 
 # approach, name of its configuration, configuration as canonical JSON
@@ -24,7 +25,8 @@ def resolve_approaches(request: Request, memory: Path | None) -> list[Configured
             write nothing.
 
     Raises:
-        UsageError: no approach is named, or a name, preset, ablation or setting is wrong.
+        UsageError: no approach is named, a name, preset, ablation or setting is wrong, or a setting names weights that
+            do not exist.
     """
     known = plugins.available("approaches", request.plugins)
     if not any(name.strip() for name in request.approaches):
@@ -37,7 +39,9 @@ def resolve_approaches(request: Request, memory: Path | None) -> list[Configured
         overrides = _meant_for(name, request.overrides, request.approaches)
         for ablation in _meant_for(name, request.ablations, request.approaches) or (None,):
             options = {"preset": request.preset, "ablation": ablation, "overrides": overrides}
-            resolved.append((name, *configuration.resolve_remembered(plugin, memory, **options)))
+            preset, config = configuration.resolve_remembered(plugin, memory, **options)
+            require_named_files(name, config)
+            resolved.append((name, preset, config))
     return list(dict.fromkeys(resolved))
 
 

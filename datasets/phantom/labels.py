@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,21 +91,32 @@ class LabelModel:
 @cache
 def label_model() -> LabelModel:
     """The model with the real data's correlation and class shares, from `label_statistics.json`."""
-    statistics = label_statistics()
-    correlation = np.array(statistics["polychoric"])
-    covariance = nearest_covariance(correlation - (1 - RHO) * np.eye(len(correlation)), diagonal=RHO)
-    values, vectors = np.linalg.eigh(covariance)
-    counts = statistics["counts_normal_moderate_severe_missing"]
+    counts = label_statistics()["counts_normal_moderate_severe_missing"]
     shares = np.array([counts[target.name][:3] for target in TARGETS], dtype=np.float64)
     shares = np.cumsum(shares, axis=1) / shares.sum(axis=1, keepdims=True)
-    return LabelModel(root=vectors * np.sqrt(np.clip(values, 0, None)), cuts=ndtri(shares[:, :2]))
+    return LabelModel(root=np.array(_read("label_root.json")), cuts=ndtri(shares[:, :2]))
+
+
+def covariance_root() -> FloatArray:
+    """(25, 25) a root of the latent covariance: how `label_root.json` was made.
+
+    It is stored since its directions without variance follow the rounding of the processor, and with them the labels.
+    """
+    correlation = np.array(label_statistics()["polychoric"])
+    covariance = nearest_covariance(correlation - (1 - RHO) * np.eye(len(correlation)), diagonal=RHO)
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.clip(values, 0, None)))
 
 
 @cache
 def label_statistics() -> dict:
     """Aggregates of the competition's label tables: counts, correlations, point positions, image sizes."""
-    text = resources.files(__package__).joinpath("label_statistics.json").read_text(encoding="utf-8")
-    return json.loads(text)
+    statistics: dict = _read("label_statistics.json")
+    return statistics
+
+
+def _read(name: str) -> Any:
+    return json.loads(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
 def nearest_covariance(matrix: FloatArray, *, diagonal: float, rounds: int = 500) -> FloatArray:

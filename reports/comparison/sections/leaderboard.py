@@ -28,6 +28,7 @@ _RANK = (
     "1 + the number of approaches of the same train fraction that are separably better, so approaches that are not "
     "separable can share a rank"
 )
+_IN_PROCESS = "run by `bench.run` inside a notebook or script, not in a process of its own: see the notes above"
 _SHORT = {
     "spinal": "spinal",
     "foraminal": "foraminal",
@@ -68,8 +69,13 @@ def _table(
     columns += [Column("skill", about=_SKILL), interval_column("skill, 95 % interval")] if floor else []
     columns += [Column("seeds"), Column("n")]
     columns += [Column("fit"), Column("predict"), Column("peak memory")] if references else []
+    marked = any(result.in_process for result in results)
+    columns += [Column("in process", "text", about=_IN_PROCESS)] if marked else []
     rows = [_row(comparison, result, floor=floor, ranked=ranked, lacks=not references) for result in results]
     last = _references(comparison, ranked=ranked) if references else []
+    if marked:
+        rows = [(*row, text("yes" if each.in_process else "")) for row, each in zip(rows, results, strict=True)]
+        last = [(*row, nothing()) for row in last]
     skill_words = " Skill is paired by study, on the studies of each row." if floor else ""
     rank_words = f" Rank is {_RANK}." if ranked else ""
     caption = (

@@ -268,6 +268,30 @@ def test_data_sets_are_never_compared_with_each_other(make_store) -> None:
         compare(stored_jobs(store))
 
 
+def test_sections_that_differ_in_their_images_alone_name_each_other(make_store) -> None:
+    store = make_store({"mil": 2.0})
+    (alone,) = compare_each(stored_jobs(store), resamples=200)
+    assert not any("Another section" in note for note in alone.notes)
+    make_store({"mil": 2.0}, data_hash="e" * 64)
+    first, second = compare_each(stored_jobs(store), resamples=200)
+    assert any("data eeeeeeee" in note and "--data" in note for note in first.notes)
+    assert any("data dddddddd" in note and "--data" in note for note in second.notes)
+
+
+def test_what_ran_in_a_notebook_is_marked(make_store) -> None:
+    store = make_store({"mil": 2.0, "mine": 2.0})
+    for job in stored_jobs(store):
+        if job.approach == "mine" and job.fold == 1:
+            job.result.model_copy(update={"in_process": True}).write(job.files.result)
+            job.files.finish()
+    comparison = compare(stored_jobs(store), resamples=200)
+    marked = {
+        result.label: (result.in_process, any("notebook" in note for note in result.notes))
+        for result in comparison.approaches
+    }
+    assert marked == {"mil-quick": (False, False), "mine-quick": (True, True)}
+
+
 def test_nothing_finished_is_an_error_with_the_cure(make_store) -> None:
     store = make_store({"mil": 2.0}, failed={("mil", 0, fold) for fold in range(4)})
     with pytest.raises(UsageError, match=r"no finished job.*bench run"):

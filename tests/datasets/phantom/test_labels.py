@@ -11,6 +11,7 @@ from scipy.stats import kstest, multivariate_normal
 from bench.datasets.phantom.labels import (
     RHO,
     Severities,
+    covariance_root,
     draw_missing,
     label_model,
     label_statistics,
@@ -52,6 +53,11 @@ def test_nearest_covariance_is_positive_with_its_diagonal() -> None:
     np.testing.assert_allclose(np.diag(result), 1.0)
     positive = np.array([[1.0, 0.3], [0.3, 1.0]])
     np.testing.assert_allclose(nearest_covariance(positive, diagonal=1.0), positive, atol=1e-6)
+
+
+def test_the_stored_root_is_one_of_the_covariance() -> None:
+    root, computed = label_model().root, covariance_root()
+    np.testing.assert_allclose(root @ root.T, computed @ computed.T, atol=1e-7)
 
 
 def test_latent_variance_is_rho_for_every_target() -> None:

@@ -67,6 +67,17 @@ def test_the_plugin_is_found_and_writes_a_file(make_store, tmp_path: Path) -> No
     assert "mil-quick" in path.read_text(encoding="utf-8")
 
 
+def test_what_ran_in_a_notebook_is_marked_in_the_leaderboard(make_store) -> None:
+    store = make_store({"mil": 2.0, "mine": 2.0})
+    assert "in process" not in own_part(page_of(store))
+    for job in stored_jobs(store):
+        if job.approach == "mine":
+            job.result.model_copy(update={"in_process": True}).write(job.files.result)
+            job.files.finish()
+    cells = Tags(page_of(store)).seen
+    assert any("not in a process of its own" in (attributes.get("title") or "") for _, attributes in cells)
+
+
 def test_what_it_says_and_in_which_order(make_store) -> None:
     page = page_of(make_store({"mil": 3.0, "like": 3.0, "prior": 0.0}, failed={("prior", 0, 1)}))
     for words in (
