@@ -17,11 +17,12 @@ import pytest
 from bench.cli import main
 from bench.errors import UsageError
 from bench.jobs import runner, stopping
-from bench.jobs.events import Event
+from bench.jobs.events import Event, Stopped
+from bench.jobs.executors import LocalExecutor, order_json
 from bench.jobs.order import Order
-from bench.jobs.stopping import Limit, TimeUp, duration_s, how_to_go_on, is_over
-
-SLOW = ["--set", "epochs=12", "--set", "seconds=0.4"]
+from bench.jobs.process import JobProcess
+from bench.jobs.stopping import EXIT_STOPPED, Limit, TimeUp, duration_s, how_to_go_on, is_over
+from bench.jobs.worker import EXIT_FAILED, EXIT_LOCKED
 
 
 @pytest.mark.parametrize(
@@ -78,51 +79,56 @@ def test_a_job_that_is_stopped_everywhere_ends_with_the_same_bytes(
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("at_once", ["1", "2"])
 def test_a_run_that_is_stopped_goes_on_to_the_same_predictions(
-    suite: Any, tmp_path: Path, suite_at: Callable[..., Any]
+    suite: Any, tmp_path: Path, suite_at: Callable[..., Any], at_once: str
 ) -> None:
+    """The same command again and again, each time with two seconds more, until it is done."""
     whole = suite_at(tmp_path / "whole")
     whole.run("--set", "epochs=12")
-    whole_predictions = [one for _, one in sorted(whole.predictions().items())]
-    output = suite.run(*SLOW, "--jobs", "1", "--stop-after", "4s", code=3)
-    assert "stopped after 4s (--stop-after): 0 done, 1 stopped, 1 not begun" in output
-    assert "to go on: bench run --approach brightness" in " ".join(output.split())
-    assert "Traceback" not in output
-    assert len(list(suite.out.rglob("fold?"))) == 1  # the second job was not begun
-    assert not list(suite.out.rglob("*.lock"))
-    assert not list(suite.out.rglob("failed.json"))
-    epochs = len(pd.read_csv(next(suite.out.rglob("history.csv"))))
-    assert 0 < epochs < 12
-    suite.run(*SLOW)
-    assert [job.status for job in suite.jobs()] == ["done", "done"]
-    assert [one for _, one in sorted(suite.predictions().items())] == whole_predictions
+    codes: list[int] = []
+    while not codes or codes[-1] == 3:
+        limit = ["--jobs", at_once, "--stop-after", f"{4 + 2 * len(codes)}s"]
+        process = suite.start("--set", "epochs=12", "--set", "seconds=0.5", *limit)
+        output = process.communicate(timeout=120)[0]
+        assert "Traceback" not in output
+        codes.append(process.returncode)
+        if codes[-1] == 3:
+            assert "to go on: bench run --approach brightness" in " ".join(output.split())
+            assert not list(suite.out.rglob("*.lock"))
+            assert not list(suite.out.rglob("failed.json"))
+    assert codes[-1] == 0
+    assert len(codes) > 1
+    predictions = ([one for _, one in sorted(each.predictions().items())] for each in (suite, whole))
+    assert next(predictions) == next(predictions)
 
 
-def test_several_jobs_at_once_all_stop(suite: Any) -> None:
-    output = suite.run(*SLOW, "--jobs", "2", "--stop-after", "5s", code=3)
-    assert "0 done, 2 stopped, 0 not begun" in output
-    assert [job.status for job in suite.jobs()] == ["interrupted"] * 2
+def test_a_worker_whose_time_is_over_says_so_with_its_own_exit_code(workbench: Any) -> None:
+    (job,) = workbench.prepare().jobs
+    process = JobProcess(order_json(workbench.order(job, stop_at=1.0)), 1, {})
+    assert list(process.events()) == [Stopped("at its last checkpoint (--stop-after)")]
+    assert process.wait() == EXIT_STOPPED
+    assert EXIT_STOPPED not in (EXIT_FAILED, EXIT_LOCKED)
+    assert not workbench.files(job).failed.exists()
 
 
 def test_a_run_that_is_done_in_time_is_done(suite: Any) -> None:
     assert "--stop-after" not in suite.run("--fold", "0", "--stop-after", "10m")
 
 
-def test_a_job_without_a_checkpoint_is_ended_after_the_grace(workbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One epoch of a minute; the whole grace is 2 s here."""
-    monkeypatch.setattr("bench.jobs.stopping._LEAST_GRACE_S", 2.0)
-    asked = workbench.asking(overrides=["epochs=1", "seconds=60"])
-    jobs = asked.prepare().jobs
+def test_a_job_without_a_checkpoint_is_ended_after_the_grace(workbench: Any) -> None:
+    """Its only epoch takes ten minutes."""
+    asked = workbench.asking(overrides=["epochs=1", "seconds=600"])
+    (job,) = asked.prepare().jobs
+    now = time.time()
+    order = asked.order(job, stop_at=now + 300, end_at=now + 3)
     told: list[Event] = []
-    limited = replace(asked.request, limit=Limit.of("2s"), jobs=1)
-    began = time.monotonic()
-    outcome = runner.run(limited, jobs, lambda order, event: told.append(event))
-    assert time.monotonic() - began < 30
-    ((job, reason),) = outcome.stopped
-    assert reason.startswith("reached no checkpoint within 2 s after --stop-after")
-    assert job == jobs[0]
-    assert told[-1].is_last
-    assert asked.survey()[0].status == "interrupted"
+    LocalExecutor(slots=1, threads=1).run([order], lambda order, event: told.append(event))
+    assert isinstance(told[-1], Stopped)
+    assert told[-1].reason.startswith("reached no checkpoint within")
+    assert not any(event.is_last for event in told[:-1])
+    assert not asked.files(job).is_running()
 
 
 def test_nothing_is_begun_once_the_time_is_over(workbench: Any) -> None:
