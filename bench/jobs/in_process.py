@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _thread
+import signal
 import threading
 import time
 import traceback
@@ -20,14 +20,14 @@ from bench.jobs.job import Job
 from bench.jobs.order import Order
 from bench.jobs.request import Request
 from bench.jobs.result import Failure
-from bench.jobs.stopping import AT_CHECKPOINT, TimeUp, ended_without_checkpoint, is_over
+from bench.jobs.stopping import AT_CHECKPOINT, TimeUp, ended_without_checkpoint
 
 
 def run_here(request: Request, job: Job, on_event: OnEvent) -> None:
     """Run one job. A failure is kept and told as an event; an interrupt is passed on, and the job can be resumed.
 
     Within a limit, the job ends at the next checkpoint after it. One that reaches none in time is interrupted, which is
-    possible in the main thread alone.
+    possible in the main thread alone, and not on Windows.
 
     Args:
         request: how to run it. What the approach prints is shown, not kept in the log.
@@ -58,7 +58,7 @@ def run_here(request: Request, job: Job, on_event: OnEvent) -> None:
         emit("failed", reason=f"it is running in {lock.holder()}. Run it again when that has ended.")
         return
     try:
-        with _interrupted_at(order):
+        with _ended_at(order):
             execute(order, emit, require_lock=lock.require)
     except TimeUp as end:
         emit("stopped", reason=str(end) or AT_CHECKPOINT)
@@ -72,19 +72,20 @@ def run_here(request: Request, job: Job, on_event: OnEvent) -> None:
 
 
 @contextmanager
-def _interrupted_at(order: Order) -> Iterator[None]:
-    """Interrupt what is done within at the order's `end_at`, as Ctrl-C does, and raise `TimeUp` in its place."""
-    if order.end_at is None or threading.current_thread() is not threading.main_thread():
+def _ended_at(order: Order) -> Iterator[None]:
+    """Raise `TimeUp` in what is done within at the order's `end_at`: by an alarm, so in the main thread alone."""
+    here = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+    if order.end_at is None or not here:
         yield
         return
-    alarm = threading.Timer(max(order.end_at - time.time(), 0.0), _thread.interrupt_main)
-    alarm.daemon = True
-    alarm.start()
+
+    def end(*_: object) -> None:
+        raise TimeUp(ended_without_checkpoint(order))
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, max(order.end_at - time.time(), 0.001))
     try:
         yield
-    except KeyboardInterrupt:
-        if not is_over(order.end_at):
-            raise
-        raise TimeUp(ended_without_checkpoint(order)) from None
     finally:
-        alarm.cancel()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
