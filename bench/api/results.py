@@ -27,20 +27,27 @@ class Results:
         jobs: the jobs.
         failed: name of a job -> why it failed.
         skipped: name of a job -> why the approach cannot run on these studies.
+        unfinished: name of a job -> how far ``stop_after`` let it come; the same call goes on.
     """
 
     def __init__(
-        self, jobs: Sequence[StoredJob], *, failed: Mapping[str, str] = {}, skipped: Mapping[str, str] = {}
+        self,
+        jobs: Sequence[StoredJob],
+        *,
+        failed: Mapping[str, str] = {},
+        skipped: Mapping[str, str] = {},
+        unfinished: Mapping[str, str] = {},
     ) -> None:
         self.jobs = tuple(jobs)
-        self.failed, self.skipped = dict(failed), dict(skipped)
+        self.failed, self.skipped, self.unfinished = dict(failed), dict(skipped), dict(unfinished)
 
     def __len__(self) -> int:
         return len(self.jobs)
 
     def __repr__(self) -> str:
         names = ", ".join(dict.fromkeys(f"{job.approach}-{job.preset}" for job in self.jobs)) or "no approach"
-        ends = [f"{len(one)} {word}" for word, one in (("failed", self.failed), ("skipped", self.skipped)) if one]
+        kinds = {"failed": self.failed, "skipped": self.skipped, "unfinished": self.unfinished}
+        ends = [f"{len(one)} {word}" for word, one in kinds.items() if one]
         counts = ", ".join([f"{len(self)} jobs", *ends])
         return f"Results({counts} of {names}; .scores, .predictions, .histories, .localisation, .notes)"
 

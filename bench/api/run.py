@@ -18,6 +18,7 @@ from bench.jobs.plan import prepare, survey, to_do
 from bench.jobs.request import Request
 from bench.jobs.runner import Outcome
 from bench.jobs.runner import run as run_jobs
+from bench.jobs.stopping import Limit, TimeUp, is_over
 from bench.jobs.store import finished_jobs
 from bench.plugins import Plugin
 
@@ -42,6 +43,7 @@ def run(
     device: str = "auto",
     precision: str = "auto",
     jobs: int | None = None,
+    stop_after: str | None = None,
     force: bool = False,
     quiet: bool = False,
 ) -> Results:
@@ -67,11 +69,13 @@ def run(
         out: the store, a folder.
         cache_dir: folder for generated data and prepared images; by default BENCH_CACHE or the user's cache folder.
         device, precision, jobs: as of ``bench run``.
+        stop_after: a duration such as ``8h``: jobs end at their next checkpoint after it, and none is begun. The same
+            call goes on.
         force: run all jobs again; old results are moved to ``replaced/``.
         quiet: show no progress.
 
     Returns:
-        The results of these jobs; ``failed`` and ``skipped`` say what has none.
+        The results of these jobs; ``failed``, ``skipped`` and ``unfinished`` say what has none.
 
     Raises:
         UsageError: an argument makes no sense; the message names the command's option and the cure.
@@ -100,6 +104,7 @@ def run(
         jobs=jobs,
         force=force,
         command="bench.run in Python",
+        limit=None if stop_after is None else Limit.of(stop_after),
     )
     with plugins.known(live):
         return _run(request, {one.name for one in live}, quiet=quiet)
@@ -107,17 +112,25 @@ def run(
 
 def _run(request: Request, in_process: set[str], *, quiet: bool) -> Results:
     with screen(quiet=quiet) as shown:
-        prepared = prepare(request, shown.prepare)
+        try:
+            prepared = prepare(request, shown.prepare)
+        except TimeUp:
+            return Results([], unfinished={"data": "being prepared; what is read is kept"})
         left = to_do(request, survey(request, prepared.jobs))
         shown.expect(left)
         apart = [job for job in left if job.approach not in in_process]
         outcome = run_jobs(request, apart, shown.on_event) if apart else Outcome()
         for job in left:
-            if job.approach in in_process:
+            if job.approach in in_process and request.limit is not None and is_over(request.limit.stop_at):
+                outcome.not_begun.append(job)
+            elif job.approach in in_process:
                 run_here(request, job, outcome.sorting(shown.on_event))
     done = finished_jobs(job.folder_in(request.out) for job in prepared.jobs)
-    words = [{job.label: reason for job, reason in ended} for ended in (outcome.failed, outcome.skipped)]
-    return Results(done, failed=words[0], skipped=words[1])
+    words = [
+        {job.label: reason for job, reason in ended} for ended in (outcome.failed, outcome.skipped, outcome.stopped)
+    ]
+    waiting = {job.label: "not begun" for job in outcome.not_begun}
+    return Results(done, failed=words[0], skipped=words[1], unfinished=words[2] | waiting)
 
 
 def _named(one: One, paths: Sequence[Path]) -> str | Plugin:

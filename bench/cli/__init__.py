@@ -73,7 +73,8 @@ def group(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The console script. Exit code 0: done; 1: a failed job or faults in the data; 2: wrong use; 130: interrupted."""
+    """The console script. Exit code 0: done; 1: a failed job or faults in the data; 2: wrong use; 3: ended by
+    `bench run --stop-after` with work left; 130: interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     sys.excepthook = _show_traceback

@@ -74,6 +74,12 @@ numbers = Listed(float, "numbers")
 @click.option("--executor", default="local", show_default=True, help="local, or ray for a cluster.")
 @shared.plugins
 @click.option("--job-timeout", type=float, help="Seconds after which a job is stopped and counts as failed.")
+@click.option(
+    "--stop-after",
+    metavar="DURATION",
+    help="End after this time, such as 8h, 90m or 1h30m, counted from the start: each job at its next checkpoint. Exit "
+    "code 3; the same command goes on.",
+)
 @click.option("--only-missing", is_flag=True, help="Run missing jobs only; keep stale results as they are.")
 @click.option(
     "--deterministic", is_flag=True, help="Same result each time on CUDA too, at the cost of speed. CPUs need no flag."
@@ -87,11 +93,14 @@ def command(**options: Any) -> int:
 
     Lists are comma-separated or repeated: --seed 0,1 or --seed 0 --seed 1. The default data set is generated on first
     use. The same command resumes an interrupted run and repeats no finished job.
+
+    Exit codes: 0 done; 1 a job failed; 2 wrong use; 3 ended by --stop-after, with work left for the same command.
     """
     from bench.console.screen import Screen
     from bench.console.terminal import lines, terminal
     from bench.jobs.plan import prepare, survey, to_do
     from bench.jobs.runner import run
+    from bench.jobs.stopping import EXIT_STOPPED, TimeUp
 
     console = terminal()
     request = _request(options)
@@ -99,8 +108,11 @@ def command(**options: Any) -> int:
     if options["dry_run"]:
         return _show_foreseen(console, request)
     cache_folder(request.cache)
-    with Screen(console) as screen:
-        prepared = prepare(request, screen.prepare)
+    try:
+        with Screen(console) as screen:
+            prepared = prepare(request, screen.prepare)
+    except TimeUp:
+        return _say_stopped_early(console, request)
     _say_who_shares(console, request)
     _say_what_is_left_out(console, prepared.opened, prepared.changed)
     states = survey(request, prepared.jobs)
@@ -110,11 +122,15 @@ def command(**options: Any) -> int:
         screen.expect(jobs)
         outcome = run(request, jobs, screen.on_event)
     _show_result(console, prepared, outcome, request)
+    if outcome.is_unfinished:
+        _say_stopped(console, request, outcome)
+        return EXIT_STOPPED
     return 1 if outcome.failed else 0
 
 
 def _request(options: dict[str, Any]) -> Request:
     from bench.jobs.request import Request
+    from bench.jobs.stopping import Limit
 
     return Request(
         approaches=flat(options["approaches"]),
@@ -139,6 +155,7 @@ def _request(options: dict[str, Any]) -> Request:
         deterministic=options["deterministic"],
         only_missing=options["only_missing"],
         command=shlex.join(["bench", *sys.argv[1:]]),
+        limit=None if options["stop_after"] is None else Limit.of(options["stop_after"]),
     )
 
 
@@ -225,3 +242,26 @@ def _show_result(console: Console, prepared: Prepared, outcome: Outcome, request
     line(console, f"results: {prepared.split_folder}")
     if finished:
         line(console, f"next: bench report {shlex.quote(str(request.out))}")
+
+
+def _say_stopped_early(console: Console, request: Request) -> int:
+    """What to do about a time limit that was reached while the data were prepared. Returns the exit code."""
+    from bench.console.terminal import line
+    from bench.jobs.stopping import EXIT_STOPPED, how_to_go_on
+
+    assert request.limit is not None
+    line(console, f"stopped after {request.limit.after} (--stop-after) while preparing the data; what is read is kept.")
+    line(console, f"to go on: {how_to_go_on(request.command)}")
+    return EXIT_STOPPED
+
+
+def _say_stopped(console: Console, request: Request, outcome: Outcome) -> None:
+    from bench.console.terminal import line, message
+    from bench.jobs.stopping import how_to_go_on
+
+    assert request.limit is not None
+    for job, reason in outcome.stopped:
+        message(console, f"stopped: {job.label}: {reason}")
+    counts = f"{len(outcome.done)} done, {len(outcome.stopped)} stopped, {len(outcome.not_begun)} not begun"
+    line(console, f"stopped after {request.limit.after} (--stop-after): {counts}")
+    line(console, f"to go on: {how_to_go_on(request.command)}")

@@ -26,6 +26,7 @@ from bench.jobs.events import (
     Skipped,
     Stage,
     Stale,
+    Stopped,
     Unknown,
 )
 from bench.jobs.job import Job
@@ -119,7 +120,7 @@ class Screen:
 
     def _show_end(self, name: str, event: Event) -> None:
         seconds = time.monotonic() - self._began.pop(name)
-        if not isinstance(event, Locked):
+        if not isinstance(event, (Locked, Stopped)):
             self._ended += 1
             self._seconds.append(seconds)
         if self.live:
@@ -172,6 +173,8 @@ def _end_in_words(event: Event, seconds: float) -> str:
             return f"skipped: {reason}"
         case Failed(reason):
             return f"failed: {reason}"
+        case Stopped(reason):
+            return f"stopped: {reason}"
         case Locked(holder):
             return f"running in {holder}; waiting for its result"
         case _:

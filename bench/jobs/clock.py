@@ -94,20 +94,21 @@ class Clock:
     def save_now_and_then(self) -> None:
         """Keep the seconds so far, at most every other second, so that a kill loses little of them."""
         if time.monotonic() - self._saved > SAVE_EVERY_S:
-            self._save()
+            self.save()
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Let the clock stand still; what it shows is kept before."""
         self._before, self._runs = self.seconds(), False
-        self._save()
+        self.save()
         try:
             yield
         finally:
             self._wall, self._cpu = time.monotonic(), cpu_seconds()
             self._runs = True
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Keep the seconds so far."""
         write_json(self.path, self.seconds())
         self._saved = time.monotonic()
 

@@ -27,6 +27,7 @@ from bench.jobs.history import NOTES, Notes, add_rows, read_rows, table
 from bench.jobs.keys import key_of, require_module_level
 from bench.jobs.shared import SharedWork
 from bench.jobs.stages import RESUME, Folder, Record, obtain
+from bench.jobs.stopping import TimeUp, is_over, stop_if_over
 
 NOTE_COLUMNS = ("study_id", "note", "by")
 SHOW_EVERY_S = 0.3
@@ -48,6 +49,7 @@ class JobContext:
         force: whether trained stages of other runs are trained anew.
         run_id: the `bench run` that this job belongs to.
         require_lock: raises if the job's lock was lost; called before anything that matters is renamed.
+        stop_at: Unix time from which on the job ends at its next checkpoint, by raising `TimeUp`.
         charged: what stages and shared work cost, by folder: each once, whoever built it.
     """
 
@@ -68,6 +70,7 @@ class JobContext:
     force: bool = False
     run_id: str = ""
     require_lock: Callable[[], None] = lambda: None
+    stop_at: float | None = None
     charged: dict[str, Charge] = field(default_factory=dict)
     _notes: Notes = field(default_factory=Notes)
     _obtained: dict[Path, Record] = field(default_factory=dict)  # checked once per job
@@ -116,6 +119,8 @@ class JobContext:
         if step == steps and self.keeps_history:
             self.require_lock()
             add_rows(self.folder, {**row, "losses": json.dumps(row["losses"])})
+            if is_over(self.stop_at) and self._has_checkpoint():
+                self._stop()
 
     def note(self, study_id: int, text: str) -> None:
         """Record once that something was missing in a study or had to be assumed."""
@@ -148,7 +153,7 @@ class JobContext:
         def fill(folder: Path, require: Callable[[], None]) -> Record:
             self.emit("stage", stage=f"building shared work {name}")
             clock = Clock(folder / RESUME / "seconds.json")
-            work = SharedWork(folder, self.volumes, self.threads, name, self.emit, clock, require)
+            work = SharedWork(folder, self.volumes, self.threads, name, self.emit, clock, require, self.stop_at)
             build(studies.hidden().studies, work, config)
             return self._record(about, clock)
 
@@ -205,13 +210,18 @@ class JobContext:
         shared: bool,
     ) -> Path:
         """Have a folder built or found, take over its notes and epochs, and charge for it."""
+
+        def begin(folder: Path, require: Callable[[], None]) -> Record:
+            stop_if_over(self.stop_at)
+            return fill(folder, require)
+
         path = place / f"{self.by}-{about['name']}-{_hash(about)[:16]}"
         if path not in self._obtained:
             with self._clock_stopped():
                 folder = Folder(path, about, shared, self.run_id, self.force and not shared)
                 self._obtained[path], built = obtain(
                     folder,
-                    fill,
+                    begin,
                     tell=lambda reason: self.emit("stale", reason=reason),
                     on_wait=lambda text: self.emit("stage", stage=text),
                     require_lock=self.require_lock,
@@ -219,6 +229,8 @@ class JobContext:
             record = self._obtained[path]
             if not (built or shared or record.by == self.identity["job"]):
                 self.emit("reused", stage=about["name"], seconds=record.wall)
+            if built:
+                stop_if_over(self.stop_at)
         self._take_over(path, self._obtained[path], shared=shared)
         return path
 
@@ -229,6 +241,18 @@ class JobContext:
             add_rows(self.folder, *read_rows(path))
         own = Charge(wall=record.wall, cpu=record.cpu, shared=shared)
         self.charged.update({**record.charged, path.name: own})
+
+    def _has_checkpoint(self) -> bool:
+        """Whether there is something to go on from beside notes and seconds."""
+        own = {NOTES, Path(NOTES).with_suffix(".count").name}
+        names = (path.name for path in self.resume.rglob("*") if path.is_file())
+        return any(name not in own and not name.endswith("seconds.json") for name in names)
+
+    def _stop(self) -> None:
+        self._notes.sync()
+        if self.clock is not None:
+            self.clock.save()
+        raise TimeUp
 
     @contextmanager
     def _clock_stopped(self) -> Iterator[None]:

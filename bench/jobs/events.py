@@ -113,6 +113,15 @@ class Failed(Event):
 
 
 @dataclass(frozen=True)
+class Stopped(Event):
+    """The run's time limit was reached: the job has ended, and the same command goes on with it."""
+
+    kind = "stopped"
+    is_last = True
+    reason: str
+
+
+@dataclass(frozen=True)
 class Locked(Event):
     """Another process holds the job."""
 
@@ -133,7 +142,7 @@ class Unknown(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    one.kind: one for one in (Stage, Progress, Note, Stale, Reused, Found, Done, Skipped, Failed, Locked)
+    one.kind: one for one in (Stage, Progress, Note, Stale, Reused, Found, Done, Skipped, Failed, Stopped, Locked)
 }
 
 

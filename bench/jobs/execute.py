@@ -32,6 +32,7 @@ from bench.jobs.predictions import checked, write_predictions, write_true_point_
 from bench.jobs.result import Failure, JobRecord, Result, StoredForecast
 from bench.jobs.score import judge, multiply_adds_per_study, scored_anew
 from bench.jobs.stages import past_damage
+from bench.jobs.stopping import stop_if_over
 from bench.jobs.store import Action, judge_folder
 
 
@@ -71,6 +72,9 @@ def execute(
         renew_log: called when the folder was set aside, with the log that is being written.
         require_lock: raises if the caller has lost the lock; called before anything that matters is renamed.
 
+    Raises:
+        TimeUp: the order's `stop_at` had come at a checkpoint.
+
     Returns:
         ``done``, or ``skipped`` if the approach says that it cannot run on these studies.
     """
@@ -100,6 +104,7 @@ def execute(
     context.require_lock = require_lock
     fitted.keep_notes(context, files)
     approach = _fit(approach_class, config, opening.train, context, files)
+    stop_if_over(order.stop_at)
     _predict(approach, opening.held_out, context, files)
     if approach.uses_points and opening.true_points is not None:
         _predict_at_true_points(approach, opening.true_points, context, files)
@@ -195,6 +200,7 @@ def _context(order: Order, made_from: Mapping[str, Any], opening: Opening, emit:
         by=job.approach,
         force=order.force,
         run_id=order.run_id,
+        stop_at=order.stop_at,
     )
 
 

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from bench.errors import UsageError
-from bench.jobs.events import Event, Failed
+from bench.jobs.events import Event, Failed, Stopped
 from bench.jobs.order import Order
 from bench.jobs.process import JobProcess
+from bench.jobs.stopping import ended_without_checkpoint, is_over
 
 # (order, event): what a job tells while it runs; the last has `Event.is_last`
 OnEvent = Callable[[Order, Event], None]
@@ -52,12 +53,18 @@ class LocalExecutor:
         self.timeout_s = timeout_s
 
     def run(self, orders: Sequence[Order], on_event: OnEvent) -> None:
-        """Run all orders. An interrupt ends what runs, each at its last checkpoint, and is passed on."""
+        """Run all orders. An interrupt ends what runs, each at its last checkpoint, and is passed on.
+
+        Nothing is begun after an order's `stop_at`; what runs at its `end_at` is ended.
+        """
         waiting = list(self.plan(orders))
         running: list[_Running] = []
         events: queue.Queue[tuple[_Running, Event | None]] = queue.Queue()
         try:
             while waiting or running:
+                if waiting and is_over(waiting[0].stop_at):
+                    waiting.clear()
+                    continue
                 while waiting and len(running) < waiting[0].beside and all(r.order.beside > 1 for r in running):
                     slot = min(set(range(len(running) + 1)) - {r.slot for r in running})
                     running.append(self._start(waiting.pop(0), slot, events))
@@ -109,12 +116,20 @@ class LocalExecutor:
 
     def _end_overdue(self, running: Sequence[_Running], on_event: OnEvent) -> None:
         for job in running:
-            if self.timeout_s is None or job.has_told_end or time.monotonic() - job.started <= self.timeout_s:
+            end = self._why_overdue(job)
+            if end is None or job.has_told_end:
                 continue
             job.has_told_end = True
             job.process.end()
-            reason = f"ran longer than --job-timeout {self.timeout_s:g} s and was ended; run it again to go on."
-            on_event(job.order, Failed(reason))
+            on_event(job.order, end)
+
+    def _why_overdue(self, job: _Running) -> Event | None:
+        """How a job ends that has run too long; None if it has not."""
+        if is_over(job.order.end_at):
+            return Stopped(ended_without_checkpoint(job.order))
+        if self.timeout_s is not None and time.monotonic() - job.started > self.timeout_s:
+            return Failed(f"ran longer than --job-timeout {self.timeout_s:g} s and was ended; run it again to go on.")
+        return None
 
 
 class Executor(Protocol):

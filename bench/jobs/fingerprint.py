@@ -60,6 +60,7 @@ BOOKKEEPING = frozenset(
         "bench.jobs.score",  # has its own part: SCORING
         "bench.jobs.shared",
         "bench.jobs.stages",  # where stages are kept
+        "bench.jobs.stopping",  # when it ends, to go on from where it was
         "bench.jobs.store",  # where results lie
         "bench.plugins",  # finds the plug-in, which is a part of its own
     }

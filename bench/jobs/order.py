@@ -24,6 +24,8 @@ class Order:
         command: the command line that asked for it.
         force: do everything anew, shared stages included.
         deterministic: have torch compute in the same order each time, on CUDA too.
+        stop_at: Unix time from which on it ends at its next checkpoint; None for no limit.
+        end_at: Unix time at which it is ended in any case.
         in_process: whether it runs in the process that asked for it, such as a notebook's.
         run_id: names the run that asked for it: what this run has built anew is built once.
     """
@@ -40,6 +42,8 @@ class Order:
     deterministic: bool = False
     run_id: str = ""
     in_process: bool = False
+    stop_at: float | None = None
+    end_at: float | None = None
 
     @property
     def folder(self) -> Path:

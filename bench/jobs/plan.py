@@ -26,6 +26,7 @@ from bench.jobs.job import Job
 from bench.jobs.request import Request, check_request, check_studies, fold_count
 from bench.jobs.result import SplitRecord
 from bench.jobs.split import SplitFolder
+from bench.jobs.stopping import stopping_between_steps
 from bench.jobs.store import check_store, judge_folder
 from bench.targets import TARGETS, row_id
 
@@ -78,7 +79,11 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     """Open the data, make or read the split, write down what jobs need of both, and name the jobs.
 
     What was asked for is checked in full before any data are touched.
+
+    Raises:
+        TimeUp: the time limit was reached meanwhile; studies and series that are done are kept.
     """
+    progress = stopping_between_steps(request.limit, progress)
     check_request(request)
     resolve_dataset(request.dataset, request.plugins)
     configured = resolve_approaches(request, request.cache / "configurations")

@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.jobs.events import Failed, read_event
+from bench.jobs.events import Failed, Stopped, read_event
 from bench.jobs.executors import OnEvent, order_json
 from bench.jobs.order import Order
 from bench.jobs.process import JobProcess
+from bench.jobs.stopping import ended_without_checkpoint, is_over
 
 RETRIES = 2
 POLL_S = 1.0
@@ -57,7 +59,8 @@ class RayExecutor:
         tasks = {}
         for index, order in enumerate(orders):
             order = replace(order, threads=self.threads)
-            arguments = (order_json(order), str(order.files.log), index, events, self.timeout_s)
+            end = None if order.end_at is None else (order.end_at, Stopped(ended_without_checkpoint(order)).to_json())
+            arguments = (order_json(order), str(order.files.log), index, events, self.timeout_s, end)
             tasks[task.remote(*arguments)] = index
         ended: set[int] = set()
         while tasks:
@@ -79,8 +82,12 @@ class RayExecutor:
                     on_event(orders[index], Failed(reason))
 
 
-def run_on_node(order: str, log: str, index: int, events: Any, timeout_s: float | None) -> str:
+def run_on_node(
+    order: str, log: str, index: int, events: Any, timeout_s: float | None, end: tuple[float, str] | None
+) -> str:
     """Run one job's process on a node and pass its events on, as lines of JSON. Returns why it ended, if it told none.
+
+    ``end`` is the Unix time at which it is ended at the latest, and the event that says so.
 
     A task that is cancelled or whose node's Ray ends takes the job along, since it holds the job's lifeline.
     """
@@ -92,7 +99,9 @@ def run_on_node(order: str, log: str, index: int, events: Any, timeout_s: float 
         overdue.set()
         process.end()
 
-    watchdog = threading.Timer(timeout_s if timeout_s is not None else threading.TIMEOUT_MAX, end_overdue)
+    limits = [] if timeout_s is None else [timeout_s]
+    limits += [] if end is None else [max(end[0] - time.time(), 0.0)]
+    watchdog = threading.Timer(min(limits, default=threading.TIMEOUT_MAX), end_overdue)
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -103,7 +112,9 @@ def run_on_node(order: str, log: str, index: int, events: Any, timeout_s: float 
     finally:
         watchdog.cancel()
         process.end()
-    if overdue.is_set():
+    if overdue.is_set() and end is not None and is_over(end[0]):
+        events.put((index, end[1]))
+    elif overdue.is_set():
         return f"ran longer than --job-timeout {timeout_s:g} s and was ended; run it again to go on."
     return death
 

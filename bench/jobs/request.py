@@ -13,6 +13,7 @@ from bench.errors import UsageError, unknown
 from bench.files.places import require_folder, require_writable
 from bench.jobs import hardware
 from bench.jobs.config import DEFAULT_PRESET
+from bench.jobs.stopping import Limit
 
 EXECUTORS = ("local", "ray")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -45,6 +46,7 @@ class Request:
     only_missing: bool = False
     deterministic: bool = False
     command: str = ""
+    limit: Limit | None = None
 
 
 def check_request(request: Request) -> None:

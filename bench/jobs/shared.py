@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.imaging.volumes import Volumes
 from bench.jobs.clock import Clock
+from bench.jobs.stopping import TimeUp, is_over
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,9 +22,13 @@ class SharedWork:
     emit: Callable[..., None]
     clock: Clock
     require_lock: Callable[[], None]
+    stop_at: float | None = None
 
     def progress(self, done: int, total: int) -> None:
-        """Show how far the work is."""
+        """Show how far the work is; where the run's time is over, it ends here and goes on from what is written."""
         row = {"stage": self.name, "epoch": 1, "step": done, "losses": {}}
         self.emit("progress", epochs=1, steps=total, learning_rate=None, images_per_second=None, **row)
         self.clock.save_now_and_then()
+        if is_over(self.stop_at):
+            self.clock.save()
+            raise TimeUp

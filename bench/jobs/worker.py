@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.jobs.order import Order
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-EXIT_FAILED, EXIT_LOCKED = 1, 75
+EXIT_FAILED, EXIT_LOCKED = 1, 75  # and EXIT_STOPPED of bench.jobs.stopping
 # How long the interpreter may take to shut down once the job has ended: threads and processes of the approach's own
 # that it waits for are ended then.
 SHUTDOWN_S = 5.0
@@ -30,7 +30,8 @@ _STDIN = 0
 
 
 def main() -> int:
-    """Run one job. Exit code 0: done or skipped; 1: failed; 75: another process holds it."""
+    """Run one job. Exit code 0: done or skipped; 1: failed; 3: ended at the time limit; 75: another process
+    holds it."""
     return serve(_run_job)
 
 
@@ -112,13 +113,20 @@ def _execute(order: Order, emit: Emit, lock: Lock) -> int:
     from bench.files.locks import LostLockError
     from bench.jobs.execute import execute
     from bench.jobs.result import Failure
+    from bench.jobs.stopping import AT_CHECKPOINT, EXIT_STOPPED, TimeUp, stop_if_over
 
     process = os.getpid()
     try:
+        stop_if_over(order.stop_at)
         redirect_output(order.files.log)
         hand_on_plugins(order.job.plugins)
         execute(order, emit, renew_log=lambda: redirect_output(order.files.log), require_lock=lock.require)
         return 0
+    except TimeUp:
+        if os.getpid() != process:
+            return EXIT_FAILED
+        emit("stopped", reason=AT_CHECKPOINT)
+        return EXIT_STOPPED
     except BaseException as error:
         with suppress(OSError):  # the log's own file system may be what is full
             traceback.print_exc()  # into log.txt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,23 @@ def test_a_failure_is_kept_and_told(asked, monkeypatch: pytest.MonkeyPatch) -> N
     assert repr(results).startswith("Results(1 jobs, 1 failed of brightness-default;")
     monkeypatch.setattr(Even, "broken", False)
     assert not asked(Even, fold=0).failed
+
+
+class Waiting(Even):
+    """Trains for ten minutes without a checkpoint."""
+
+    def fit(self, train: bench.Cohort, context: bench.Context) -> None:
+        time.sleep(600)
+
+
+def test_a_class_without_checkpoints_is_ended_at_the_limit(asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="choose a duration"):
+        asked(Waiting, stop_after="soon")
+    # The end comes 2 s after the start, and the limit itself much later: whatever the machine, training has begun.
+    monkeypatch.setattr("bench.jobs.stopping._MOST_GRACE_S", 2.0 - 3600)
+    results = asked(Waiting, fold=0, stop_after="1h")
+    assert [reason[:21] for reason in results.unfinished.values()] == ["reached no checkpoint"]
+    assert "1 unfinished" in repr(results)
 
 
 def test_tables_of_a_store(asked, tmp_path: Path) -> None:
