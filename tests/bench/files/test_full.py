@@ -32,7 +32,7 @@ STORE, TEMPORARY = Path("/store"), Path("/temporary")
 )
 def test_the_full_one_is_blamed(monkeypatch, store, temporary, number, blamed):
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(TEMPORARY))
-    monkeypatch.setattr(os, "statvfs", {STORE: store, TEMPORARY: temporary}.__getitem__)
+    monkeypatch.setattr(os, "statvfs", lambda path: {STORE: store, TEMPORARY: temporary}.get(path, ROOM))
     error = OSError(number, os.strerror(number))
     assert blamed_place(error, STORE) == blamed
     assert ("TMPDIR" in str(explanation(error, blamed_place(error, STORE)))) == (blamed == TEMPORARY)
