@@ -124,8 +124,9 @@ def _explanation(error: OSError) -> BenchError:
     from pathlib import Path
 
     from bench.files.atomic import KNOWN_CAUSES, explanation
+    from bench.files.full import blamed_place
 
-    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else Path()
+    path = blamed_place(error, Path())
     if error.errno in KNOWN_CAUSES or error.filename is None:
         return explanation(error, path)
     return BenchError(f"{error.strerror or error}: {path}. Mend that path or choose another one.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from bench.data.folder import check_folder
 from bench.data.points import place_points
 from bench.data.tables import LABELS, POINTS, SERIES, Tables, read_tables, table_path
 from bench.errors import DataError, UsageError, unknown
+from bench.files.inflated import read_inflated
 from bench.imaging.contents import Contents, read_contents
 from bench.imaging.faults import Fault
 from bench.imaging.layout import scan
@@ -143,8 +143,7 @@ def data_hash(folder: Path, contents: Contents) -> str:
     whole = hashlib.sha256(contents.hash.encode())
     for name in (LABELS, POINTS, SERIES):
         path = table_path(folder, name)
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        whole.update(hashlib.sha256(content).digest())
+        whole.update(hashlib.sha256(read_inflated(path)).digest())
     return whole.hexdigest()
 
 

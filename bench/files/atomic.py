@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
+from bench.files.full import temporary_folder
 from bench.files.in_place import is_written_in_place, written_place
 from bench.files.mounts import mount_point
 from bench.files.names import shortened
@@ -87,6 +88,8 @@ def explanation(error: OSError, path: Path) -> BenchError:
             "environment variable TMPDIR."
         )
     cure = _CAUSES.get(error.errno or 0, _OTHER)
+    if path == temporary_folder():
+        cure += " The environment variable TMPDIR names another folder for temporary files."
     if error.errno == errno.ENOSPC and _has_no_inodes(path):
         cure = _NO_INODES
     return BenchError(f"cannot write {path}: {error.strerror or error}. {cure.format(mount=mount_point(path))}")
@@ -140,8 +143,9 @@ def _copied_into(path: Path) -> Iterator[Path]:
     """A temporary file whose contents go into what ``path`` is: a device or a pipe."""
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder) / "output"
-        temporary.touch()
-        yield temporary
+        with explained(temporary_folder()):
+            temporary.touch()
+            yield temporary
         try:
             # Appending, for what stands behind /dev/stdout may be a file that already holds something.
             with temporary.open("rb") as source, open(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as target:

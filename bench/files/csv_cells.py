@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.files.inflated import check_inflated
 
 _LONGEST_SHOWN = 60
 
@@ -15,11 +16,14 @@ _LONGEST_SHOWN = 60
 def check_cells(path: Path) -> None:
     """Raise DataError for the first row with more or fewer cells than the header, with its line and content.
 
+    A compressed file that inflates beyond what a table may have is a DataError too.
+
     Rows that all have one more, the row's name before the others, are as R writes them, and are right. Files that are
     no text, or compressed by other means than gzip, are the reader's to judge; what can be read once alone is not read.
     """
     if not path.is_file():
         return
+    check_inflated(path)
     unpacked = gzip.open if path.suffix == ".gz" else open
     try:
         with unpacked(path, "rt", encoding="utf-8-sig", newline="") as file:

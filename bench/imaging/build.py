@@ -18,6 +18,7 @@ from bench.imaging.dicom.header import Header, header_of
 from bench.imaging.dicom.parsing import open_file
 from bench.imaging.dicom.pixels import Pixels, decode
 from bench.imaging.faults import Fault, NoImage, NotDicom, Packed, UnreadableImage
+from bench.imaging.kinds import unlike_its_description
 from bench.imaging.layout import SeriesFiles
 from bench.imaging.slices import Slice
 from bench.imaging.values import Stack, common_units, percentiles
@@ -78,6 +79,8 @@ def read_series(task: SeriesFiles) -> tuple[Record, Stack | None]:
         except UnreadableImage as error:
             refused[path] = error
     faults = [fault_of(task, path, error) for path, error in refused.items() if not isinstance(error, NoImage)]
+    if task.description and headers and (other := unlike_its_description(list(headers.values()))) is not None:
+        return empty_record(task, [*faults, _of_another_kind(task, other)]), None
 
     def same_pixels(one: Slice, other: Slice) -> bool:
         return np.array_equal(pixels[one.path].frames[one.frame_index], pixels[other.path].frames[other.frame_index])
@@ -163,6 +166,13 @@ def nothing_left(task: SeriesFiles, refused: Sequence[UnreadableImage]) -> Fault
     return Fault(
         path, f"has no image: {count} {what}; {cure}", "this series is left out", task.study_id, task.series_id
     )
+
+
+def _of_another_kind(task: SeriesFiles, what: str) -> Fault:
+    """The fault of a series that is listed as a kind which its own headers rule out."""
+    listed = f"is listed as {task.description}, but its headers say {what}: correct or drop its row in the series table"
+    path = str(Path(task.files[0]).parent)
+    return Fault(path, listed, "this series is left out", task.study_id, task.series_id)
 
 
 def slices_of(headers: Mapping[str, Header]) -> tuple[list[Slice], list[str]]:

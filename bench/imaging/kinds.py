@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +27,13 @@ _KINDS = {
 _LOCALISER = re.compile(r"locali[sz]er|\bloc\b|scout|survey|3[ -]?plane|\bsmart ?brain\b")
 # Long echoes as T2 has, but no slices of anatomy.
 _OTHERS = {
-    "diffusion": re.compile(r"diff|dwi|\bdti\b|\badc\b|tracew|\bep b[0-9]"),
+    "diffusion": re.compile(r"diff(?!er|ic|use)|dwi|\bdti\b|\badc\b|tracew|\bep b[0-9]"),
     "a mosaic": re.compile(r"\bmosaic\b"),
     "perfusion or functional": re.compile(r"perf|\basl\b|\bbold\b|fmri|\bmoco"),
     "echo-planar": re.compile(r"\bep2d\b|\bepi\b|\bep\b"),
     "a projection": re.compile(r"\bmip\b|projection image|myelo"),
 }
+_NEVER_ANATOMY = {kind: _OTHERS[kind] for kind in ("diffusion", "a mosaic")}
 _NAMED = {"STIR": re.compile(r"stir|tirm"), "T1": re.compile(r"t1(?![0-9])"), "T2": re.compile(r"t2(?![0-9])")}
 _SHORT_ECHO_MS, _LONG_ECHO_MS = 30.0, 60.0
 _LONG_WAIT_MS = 1800.0
@@ -57,9 +58,8 @@ def kind_of(headers: Sequence[Header]) -> Kind:
     frames = [frame for header in headers for frame in header.frames]
     planes = Counter(orientation_name(*frame.orientation) for frame in frames if frame.orientation is not None)
     names = " ".join(sorted({header.names for header in headers}))
-    for kind, pattern in {"a localiser": _LOCALISER, **_OTHERS}.items():
-        if found := pattern.search(names.replace("_", " ")):
-            return Kind("", f"{kind} by its name ({found.group()})")
+    if (other := _other_kind(names, {"a localiser": _LOCALISER, **_OTHERS})) is not None:
+        return Kind("", other)
     if not planes:
         return Kind("", "no orientation")
     if len(planes) > 1:
@@ -72,6 +72,20 @@ def kind_of(headers: Sequence[Header]) -> Kind:
         return Kind("", f"{plane}; {why}")
     description = _KINDS.get((plane, weighting), "")
     return Kind(description, f"{plane} {weighting} by {why}")
+
+
+def unlike_its_description(headers: Sequence[Header]) -> str | None:
+    """What a series is by its headers, if no table can make it one to train on: most files say diffusion or mosaic."""
+    found = Counter(_other_kind(header.names, _NEVER_ANATOMY) for header in headers)
+    what, count = found.most_common(1)[0]
+    return what if 2 * count > len(headers) else None
+
+
+def _other_kind(names: str, patterns: Mapping[str, re.Pattern[str]]) -> str | None:
+    """The kind whose pattern the names contain, and the word that says so."""
+    words = names.replace("_", " ")
+    found = ((kind, pattern.search(words)) for kind, pattern in patterns.items())
+    return next((f"{kind} by its name ({word.group()})" for kind, word in found if word), None)
 
 
 def _weighting(headers: Sequence[Header], names: str) -> tuple[str, str]:

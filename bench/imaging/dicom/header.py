@@ -94,7 +94,7 @@ def read_header(path: Path) -> Header:
 
 
 def header_of(ds: Dataset, *, geometry_alone: bool = False) -> Header:
-    """The header of a parsed file; with ``geometry_alone`` without names, sequence times and identifiers.
+    """The header of a parsed file; with ``geometry_alone`` without sequence times and identifiers.
 
     Raises:
         NoImage: if it is an object of another kind.
@@ -122,7 +122,7 @@ def _header_of(ds: Dataset, geometry_alone: bool) -> Header:
         multi_frame=len(frames) > 1 or tags.PER_FRAME_GROUPS in ds,
         study_uid=tags.text(ds, tags.STUDY_UID) if whole else "",
         series_uid=tags.text(ds, tags.SERIES_UID) if whole else "",
-        names=_names(ds) if whole else "",
+        names=_names(ds),
         repetition_time_ms=tags.number(ds, tags.REPETITION_TIME, notes) if whole else float("nan"),
         inversion_time_ms=tags.number(ds, tags.INVERSION_TIME, notes) if whole else float("nan"),
         assumptions=tuple(notes),

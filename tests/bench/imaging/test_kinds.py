@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.imaging.build import read_series
 from bench.imaging.dicom.header import Frame, Header, read_header
 from bench.imaging.kinds import kind_of
+from bench.imaging.layout import SeriesFiles
 from bench.targets import AXIAL_T2, SAGITTAL_T1, SAGITTAL_T2
 
 PLANES = {"sagittal": [[0, 1, 0], [0, 0, -1]], "axial": [[1, 0, 0], [0, 1, 0]], "coronal": [[1, 0, 0], [0, 0, -1]]}
@@ -76,3 +78,30 @@ def test_diffusion_is_known_by_its_elements(tmp_path, write_slice, tags, diffusi
     kind = kind_of([read_header(tmp_path / "1.dcm")])
     assert kind.description == ("" if diffusion else AXIAL_T2)
     assert ("diffusion" in kind.why) == diffusion
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]}, "a mosaic by its name (mosaic)"),
+        ({"SequenceName": "*ep_b1000#1"}, "diffusion by its name (ep b1)"),
+        ({"SeriesDescription": "ep2d_diff_mddw_20_p2"}, "diffusion by its name (diff)"),
+        ({"DiffusionBValue": 1000.0}, "diffusion by its name (diff)"),
+        ({"SeriesDescription": "t2 diffuse different difficult"}, None),
+        ({"SeriesDescription": "ax ep se"}, None),
+    ],
+)
+def test_a_listed_series_whose_headers_rule_its_kind_out_is_left_out(tmp_path, write_slice, tags, said):
+    files = ("1.dcm", "2.dcm", "3.dcm")
+    for instance, name in enumerate(files, start=1):
+        own = tags if instance > 1 else {}  # most files say so
+        axial = {"orientation": [1, 0, 0, 0, 1, 0], "position": (0, 0, 4 * instance)}
+        write_slice(tmp_path / name, instance=instance, EchoTime=69, **axial, **own)
+    for description in (AXIAL_T2, ""):
+        record, stack = read_series(SeriesFiles(1, 2, description, str(tmp_path), files))
+        out = bool(said and description)
+        assert (stack is None, len(record["faults"])) == (out, int(out))
+        if out:
+            (fault,) = record["faults"]
+            assert (fault["effect"], fault["usable"]) == ("this series is left out", False)
+            assert f"is listed as Axial T2, but its headers say {said}: correct or drop its row" in fault["what"]

@@ -29,6 +29,8 @@ pytestmark = [
 def run(mounts: str, *, out: Path, cache: Path, approach: str = "brightness") -> tuple[int, str]:
     """`bench run` of one fold of the toy data after these mounts; exit code and all that it said."""
     plugins = " ".join(f"--plugin {PLUGINS / name}.py" for name in ("toy", "brightness", "talker"))
+    if approach == "temporary":
+        plugins += f" --plugin {out.parent / 'temporary.py'}"
     words = f"run --approach {approach} --dataset toy {plugins} --folds 2 --fold 0 --out {out} --cache-dir {cache}"
     done = subprocess.run(
         [*MOUNT, f"{mounts} && {BENCH} {words}"], capture_output=True, text=True, check=False, timeout=300
@@ -96,3 +98,25 @@ def test_a_complete_cache_on_a_read_only_disk_is_used(places: tuple[Path, Path])
     assert code == 1
     assert f"The file system at {cache} is read-only" in told
     assert "Free some space" not in told
+
+
+FILLS_TEMPORARY = '''"""Writes a temporary file."""
+import tempfile
+from bench.approaches.prior.approach import Prior
+class Temporary(Prior):
+    """Writes a temporary file in `fit`."""
+    def fit(self, train, context):
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(5_000_000))
+'''
+
+
+def test_a_full_folder_for_temporary_files(places: tuple[Path, Path], session_cache: Path, tmp_path: Path) -> None:
+    store, _ = places
+    (tmp_path / "temporary.py").write_text(FILLS_TEMPORARY)
+    (tmp_path / "few").mkdir()
+    mounts = f"{full(tmp_path / 'few', '64k')} && export TMPDIR={tmp_path / 'few'}"
+    code, told = run(mounts, out=store, cache=session_cache, approach="temporary")
+    assert code == 1
+    assert f"The file system at {tmp_path / 'few'} is full." in told
+    assert "TMPDIR names another folder" in told
