@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from .superres_config import SuperresNetwork
 
 BICUBIC, TRAINED = "bicubic", "trained"
 FACTOR = 2  # of `PixelShuffleNet`
+_TRIAL = (45, 50)  # no multiple of what networks ask for
 
 
 class PixelShuffleNet(nn.Module):
@@ -84,8 +86,8 @@ def upscaler_from_file(path: Path) -> Upscaler:
     """A network of any architecture that spandrel knows, from a file that cannot run code.
 
     Raises:
-        BenchError: there is no such file, it is a pickle that holds more than weights, its architecture is unknown, or
-            the extra is not installed. The message says which.
+        BenchError: there is no such file, it is a pickle that holds more than weights, its architecture is unknown, it
+            is incomplete, it does not enlarge crops, or the extra is not installed. The message says which.
     """
     if not path.is_file():
         raise BenchError(
@@ -107,7 +109,12 @@ def upscaler_from_file(path: Path) -> Upscaler:
             f"superres.upscaler: the weights in {str(path)!r} are of no architecture that spandrel knows. "
             "Give weights of one that it lists, such as ESRGAN, SPAN or SwinIR."
         ) from error
-    return _described(found, path, ImageModelDescriptor)
+    except Exception as error:  # an architecture that is known, with tensors that are missing or of another shape
+        raise BenchError(
+            f"superres.upscaler: the weights in {str(path)!r} are incomplete or do not fit their architecture "
+            f"({type(error).__name__}: {' '.join(str(error).split())}). Get the file anew."
+        ) from error
+    return _tried(_described(found, path, ImageModelDescriptor), path)
 
 
 def _described(found: object, path: Path, kind: type) -> Upscaler:
@@ -120,7 +127,48 @@ def _described(found: object, path: Path, kind: type) -> Upscaler:
             f"superres.upscaler: the network in {str(path)!r} enlarges {scale} times and has {channels[0]} input and "
             f"{channels[1]} output channels. Give one that enlarges at least twice, with 1 or 3 channels."
         )
-    return Upscaler(model, factor=scale, channels=channels[0])
+    return Upscaler(_Padded(model, getattr(found, "size_requirements", None)), factor=scale, channels=channels[0])
+
+
+class _Padded(nn.Module):
+    """A network that takes only images of some sizes, such as multiples of 16, for images of any size.
+
+    Args:
+        network: enlarges (B, C, H, W) by a whole factor.
+        requirements: spandrel's ``SizeRequirements``, or None.
+    """
+
+    def __init__(self, network: nn.Module, requirements: Any) -> None:
+        super().__init__()
+        self.network, self.requirements = network, requirements
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The images enlarged. What is added on the right and at the bottom repeats the edge, and is cut off again."""
+        height, width = images.shape[-2:]
+        right, bottom = (0, 0) if self.requirements is None else self.requirements.get_padding(width, height)
+        larger: Tensor = self.network(F.pad(images, (0, right, 0, bottom), mode="replicate"))
+        factor = larger.shape[-1] // (width + right)
+        return larger[..., : factor * height, : factor * width]
+
+
+@torch.inference_mode()
+def _tried(upscaler: Upscaler, path: Path) -> Upscaler:
+    """The same, if it enlarges a crop: networks that cannot are told before any training."""
+    assert upscaler.network is not None
+    try:
+        shape = upscaler.network(torch.zeros(1, upscaler.channels, *_TRIAL)).shape
+    except Exception as error:
+        raise BenchError(
+            f"superres.upscaler: the network in {str(path)!r} fails on a crop of {_TRIAL[0]} x {_TRIAL[1]} pixels "
+            f"({type(error).__name__}: {error}). Give another."
+        ) from error
+    expected = 1, upscaler.channels, upscaler.factor * _TRIAL[0], upscaler.factor * _TRIAL[1]
+    if tuple(shape) != expected:
+        raise BenchError(
+            f"superres.upscaler: the network in {str(path)!r} makes {tuple(shape)} of a crop of {_TRIAL[0]} x "
+            f"{_TRIAL[1]} pixels, not {expected}. Give another."
+        )
+    return upscaler
 
 
 def _weights(path: Path) -> dict[str, Tensor]:

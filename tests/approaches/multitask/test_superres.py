@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
+from bench.approaches.multitask import superres
 from bench.approaches.multitask.superres import PixelShuffleNet, Upscaler, resized, upscaler_from_file
 from bench.approaches.multitask.superres_config import SuperresConfig, SuperresNetwork
 from bench.approaches.multitask.superres_stage import PatchBatches, make_upscaler, restoration_loss, train_superres
@@ -114,6 +116,52 @@ def test_weights_of_a_known_architecture_enlarge_grey_crops(known: Path, suffix:
     assert (upscaler.factor, upscaler.channels) == (2, 3)
     assert upscaler(torch.rand(2, 3, 16, 16), (64, 64)).shape == (2, 3, 64, 64)
     assert make_upscaler(SuperresConfig(upscaler=str(known.with_suffix(suffix))), None).factor == 2
+
+
+class Choosy(nn.Module):
+    """Doubles images whose sides are multiples of 16."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert images.shape[2] % 16 == images.shape[3] % 16 == 0
+        return images.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+
+def test_a_network_that_takes_multiples_of_a_size_alone_gets_them() -> None:
+    spandrel = pytest.importorskip("spandrel", reason="the extra `superres` is not installed")
+    network = superres._Padded(Choosy(), spandrel.SizeRequirements(multiple_of=16))
+    images = torch.rand(2, 1, 20, 31)
+    torch.testing.assert_close(
+        network(images), images.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3), atol=0, rtol=0
+    )
+
+
+@pytest.mark.parametrize("change", ["lacking", "of another shape", "foreign"])
+def test_incomplete_weights_of_a_known_architecture_are_named(known: Path, tmp_path: Path, change: str) -> None:
+    state = load_file(known)
+    if change == "lacking":
+        del state["body.2.weight"]
+    else:
+        state["body.2.bias" if change == "of another shape" else "foreign.weight"] = torch.zeros(3, 5)
+    save_file(state, tmp_path / "part.safetensors")
+    with pytest.raises(BenchError, match=r"part\.safetensors' are incomplete .*(body\.2|foreign)\..* Get the file anew"):
+        upscaler_from_file(tmp_path / "part.safetensors")
+
+
+class Failing(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raise ValueError("too small")
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [(Failing(), "fails on a crop of 45 x 50 .*too small"), (nn.Identity(), r"makes \(1, 3, 45, 50\)")],
+)
+def test_a_network_that_does_not_enlarge_crops_is_told_before_any_training(
+    known: Path, monkeypatch: pytest.MonkeyPatch, network: nn.Module, message: str
+) -> None:
+    monkeypatch.setattr(superres, "_described", lambda *_: Upscaler(network, factor=2, channels=3))
+    with pytest.raises(BenchError, match=message):
+        upscaler_from_file(known)
 
 
 class Evil:
