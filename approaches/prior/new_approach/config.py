@@ -15,7 +15,7 @@ class TemplateConfig(Config):
         pixels: width and height of the crop as the classifier sees it.
         steps: optimizer steps, each over all training studies.
         learning_rate: of Adam.
-        weight_decay: pulls the weights to 0, where the prediction is the class prior; weaker the more studies there are.
+        weight_decay: pulls the weights to 0, where the prediction is the class prior; the more studies, the less.
     """
 
     crop_mm: float = Field(default=40.0, gt=0)
