@@ -72,7 +72,10 @@ class Template(Approach):
         return approach
 
     def _loss(self, crops: Tensor, grades: Tensor, weights: Tensor) -> Tensor:
-        """The metric's log loss, with its class weights 1, 2 and 4, and a penalty on the weights."""
+        """The metric's log loss, with its class weights 1, 2 and 4, and a penalty on the weights.
+
+        The penalty is that of a normal prior on the weights: the fewer studies, the closer to the class prior.
+        """
         logits = self.log_prior.to(crops.device) + torch.einsum("ntf,tfc->ntc", crops, weights)
         loss = cross_entropy(
             logits.reshape(-1, 3),
@@ -80,7 +83,7 @@ class Template(Approach):
             weight=torch.tensor(CLASS_WEIGHTS, device=crops.device),
             ignore_index=MISSING,
         )
-        return loss + self.config.weight_decay * weights.square().mean()
+        return loss + self.config.weight_decay * weights.square().sum() / (len(crops) * len(TARGETS))
 
     def _crops(self, studies: Cohort, context: Context) -> Tensor:
         """(N, 25, F) one crop per study and target, centred on 0; zeros where a study lacks the kind of series."""

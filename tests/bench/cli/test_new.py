@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import new, run
+from bench.comparison import compare_each
 from bench.errors import UsageError
 from bench.jobs.fingerprint import plugin_parts
 from bench.jobs.store import stored_jobs
@@ -44,6 +45,19 @@ def test_it_runs_to_a_score(tmp_path: Path, session_cache: Path) -> None:
     assert done.return_value == 0, done.output
     (job,) = stored_jobs(tmp_path / "runs")
     assert (job.status, json.loads(job.config)["steps"]) == ("done", 3)
+
+
+@pytest.mark.slow
+def test_with_few_studies_it_is_no_worse_than_the_class_prior(tmp_path: Path, session_cache: Path) -> None:
+    folder = tmp_path / "fresh_idea"
+    invoke("fresh_idea", "-o", folder)
+    words = ["--approach", "fresh_idea,prior", "--plugin", folder, "--dataset", "phantom:tiny", "--folds", "2"]
+    places = ["--out", tmp_path / "runs", "--cache-dir", session_cache]
+    done = CliRunner().invoke(run.command, [str(word) for word in (*words, *places)], standalone_mode=False)
+    assert done.return_value == 0, done.output
+    (comparison,) = compare_each(stored_jobs(tmp_path / "runs"), resamples=200)
+    scores = {result.approach: result.estimate.score for result in comparison.approaches}
+    assert scores["fresh_idea"] < scores["prior"]
 
 
 def test_the_readme_names_the_files_and_where_pixels_come_from(tmp_path: Path) -> None:

@@ -37,5 +37,5 @@ def test_files_that_exist_and_other_strings_are_taken(tmp_path: Path) -> None:
 def test_a_run_and_a_dry_run_resolve_with_this_check(tmp_path: Path) -> None:
     request = Request(("mil",), overrides=("severity.pretrained=gone.safetensors",), cache=tmp_path)
     for memory in (None, tmp_path):
-        with pytest.raises(UsageError, match="severity.pretrained of mil"):
+        with pytest.raises(UsageError, match=r"severity\.pretrained of mil"):
             resolve_approaches(request, memory)
