@@ -24,6 +24,7 @@ BATCH_MB = 512
 
 SliceProbabilities = dict[int, NDArray[np.float64]]
 """By target: (S,) how probable each slice of its series is, in anatomical order, summing to 1."""
+Network = tuple[DepthNetwork, StoredNetwork]
 Loaded = tuple[DepthNetwork, nn.Module]
 
 
@@ -43,7 +44,7 @@ class SliceFinder:
     def __init__(
         self,
         structure: Structure,
-        networks: Sequence[tuple[DepthNetwork, StoredNetwork]],
+        networks: Sequence[Network],
         context: Context,
         *,
         batch_size: int = 8,
