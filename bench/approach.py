@@ -104,6 +104,8 @@ class NetworkUse:
         averaged: whether a moving average of the weights is kept.
         kept_mb: main memory for images that are kept while it is trained, MiB.
         shared_mb: files of shared work, for all jobs together, MiB.
+        on_disk: whether a trained one is in main memory only while it is used, rather than until the job ends.
+        half_weights: whether it is stored in fp16.
         cpu_precision: what it is trained in on a CPU; None: what the job is.
     """
 
@@ -121,6 +123,8 @@ class NetworkUse:
     averaged: bool = False
     kept_mb: float = 0.0
     shared_mb: float = 0.0
+    on_disk: bool = False
+    half_weights: bool = False
     cpu_precision: str | None = None
 
 

@@ -6,23 +6,23 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
-from torch import nn
 
 from bench.approach import Approach, Context, NetworkUse, Predictions, StudyCounts
 from bench.data.cohort import Cohort
 from bench.data.keypoints import read_keypoints
 from bench.errors import BenchError
+from bench.files.atomic import DamagedError
 from bench.targets import SERIES_DESCRIPTIONS
 from bench.training.attention_table import attention_table
 from bench.training.backbones import encoder, require_name
-from bench.training.checkpoints import load_model, save_model
+from bench.training.checkpoints import save_model
+from bench.training.stored_network import StoredNetwork
 
 from .config import MILConfig
 from .forecast import network_uses
 from .grading import grade
 from .location import Locator, train_location
-from .model import SeverityNet
-from .severity import condition_sets, train_severity
+from .severity import condition_sets, severity_network, train_severity
 
 
 class MIL(Approach):
@@ -34,7 +34,7 @@ class MIL(Approach):
     def __init__(self, config: MILConfig) -> None:
         super().__init__(config)
         self.locator: Locator | None = None
-        self.networks: dict[tuple[int, tuple[str, ...]], nn.Module] = {}
+        self.networks: dict[tuple[int, tuple[str, ...]], StoredNetwork] = {}
 
     def skip(self, studies: Cohort) -> str | None:
         """It needs images."""
@@ -73,7 +73,7 @@ class MIL(Approach):
         located = self.locator.locate(studies.studies, context, context.note)
         given = None if studies.points is None else read_keypoints(studies, context.note)
         keypoints = located if given is None else given.completed_by(located)
-        networks = [(conditions, model) for (_, conditions), model in self.networks.items()]
+        networks = [(conditions, stored) for (_, conditions), stored in self.networks.items()]
         probabilities, attention = grade(networks, studies.studies, keypoints, self.config.severity, context)
         return Predictions(
             study_ids=studies.study_ids,
@@ -88,20 +88,24 @@ class MIL(Approach):
             raise BenchError("mil has to be fitted before it can be saved.")
         (folder / "location").mkdir(parents=True, exist_ok=True)
         self.locator.save(folder / "location")
-        for (number, conditions), model in self.networks.items():
-            save_model(folder / _file(number, conditions), model)
+        for (number, conditions), stored in self.networks.items():
+            save_model(folder / _file(number, conditions), stored.load("cpu"))
 
     @classmethod
     def load(cls, folder: Path, config: MILConfig) -> Self:
-        """What `save` wrote, in main memory: `predict` moves each network to the device when it is its turn."""
+        """What `save` wrote. Networks stay on the disk: `predict` reads each when it is its turn.
+
+        Raises:
+            DamagedError: a network's file is missing.
+        """
         approach = cls(config)
         approach.locator = Locator.load(folder / "location", config.location)
-        for number, network in enumerate(config.severity.networks):
-            bare = network.model_copy(update={"pretrained": False})
+        for number in range(len(config.severity.networks)):
             for conditions in condition_sets(config.severity):
-                model = SeverityNet(config.severity, bare, conditions).eval()
-                load_model(folder / _file(number, conditions), model)
-                approach.networks[number, conditions] = model
+                path = folder / _file(number, conditions)
+                if not path.is_file():
+                    raise DamagedError(f"{path} is missing: a network of stage 2. Run the same command again.", path)
+                approach.networks[number, conditions] = severity_network(config.severity, number, conditions, path)
         return approach
 
     def _require_backbones(self) -> None:

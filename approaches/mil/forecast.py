@@ -70,6 +70,8 @@ def _slice_network(networks: LocationNetworks, key: NetworkKey, studies: StudyCo
         prediction_batch=_SERIES_PER_BATCH,
         count=splits,
         staged=True,
+        on_disk=True,
+        half_weights=networks.config.half_weights,
         averaged=config.schedule.average > 0,
         cpu_precision=CPU_PRECISION,
     )
@@ -93,6 +95,8 @@ def _point_network(networks: LocationNetworks, key: NetworkKey, studies: StudyCo
         prediction_batch=_SLICES_PER_BATCH,
         count=splits,
         staged=True,
+        on_disk=True,
+        half_weights=networks.config.half_weights,
         averaged=config.schedule.average > 0,
     )
 
@@ -119,6 +123,7 @@ def _severity_network(
         predicted=studies.graded,
         prediction_batch=_STUDIES_PER_BATCH,
         averaged=network.schedule.average > 0,
+        on_disk=True,
     )
 
 

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from bench.approach import Context
 from bench.data.keypoints import Keypoints
 from bench.imaging.study import Study
 from bench.targets import TARGETS, indices
 from bench.training.attention_table import SliceAttention
-from bench.training.placement import on_device
 from bench.training.precision import autocast
+from bench.training.stored_network import StoredNetwork
 
 from .bag_reader import BagReader
 from .bags import CONDITION_STREAMS
@@ -24,7 +23,7 @@ from .severity_config import Severity
 
 @torch.inference_mode()
 def grade(
-    networks: Sequence[tuple[tuple[str, ...], nn.Module]],
+    networks: Sequence[tuple[tuple[str, ...], StoredNetwork]],
     studies: Sequence[Study],
     keypoints: Keypoints,
     config: Severity,
@@ -35,7 +34,7 @@ def grade(
     """Probabilities (N, 25, 3), the mean of all networks' softmaxes, and the attention of each network and stream.
 
     Args:
-        networks: each with its conditions.
+        networks: each with its conditions; one is in memory at a time.
         studies, keypoints: what is graded, and where.
         config: of stage 2.
         context: of the job.
@@ -44,9 +43,9 @@ def grade(
     sums = np.zeros((len(studies), len(TARGETS), 3))
     counts = np.zeros(len(TARGETS))
     shown: list[SliceAttention] = []
-    for conditions, kept in networks:
-        model = on_device(kept, context.device)
-        reader = BagReader(studies, keypoints, config, model.streams, context)  # type: ignore[arg-type]
+    for conditions, stored in networks:
+        model = stored.load(context.device)
+        reader = BagReader(studies, keypoints, config, model.streams, context)
         names = [name for one in conditions for name in CONDITION_STREAMS[one]]
         attention = {name: SliceAttention.empty(len(studies), config.bag) for name in names}
         for rows in np.array_split(np.arange(len(studies)), -(-len(studies) // batch_size)):

@@ -15,7 +15,7 @@ from bench.data.cohort import Cohort
 from bench.data.keypoints import Keypoints, Note, read_keypoints
 from bench.imaging.study import Study
 from bench.targets import TARGETS
-from bench.training.checkpoints import forget_training, load_model, save_model
+from bench.training.checkpoints import forget_training, save_model
 
 from . import point_stage, slice_errors, slice_stage
 from .axial_finder import AxialFinder, note_crowded
@@ -43,19 +43,16 @@ class Locator:
     Attributes:
         networks: all trained networks.
         statistics: of the training studies.
-        source: the folder in which the networks lie, if they lie anywhere.
     """
 
     def __init__(
         self,
         networks: LocationNetworks,
         statistics: LocationStatistics | None = None,
-        source: Path | None = None,
     ) -> None:
         self.networks = networks
         self.config = networks.config
         self.statistics = statistics or LocationStatistics()
-        self.source = source
 
     def fit(self, train: Cohort, context: Context) -> None:
         """Train every network on each split's training part, and see on its hold-out by how many slices they err.
@@ -70,32 +67,29 @@ class Locator:
         for split, (inner, hold_out) in enumerate(splits(self.config, train, context)):
             known = read_keypoints(inner, silent)
             for key in self.networks.keys(split):
-                model = self._saved_network(key, inner.studies, known, context)
-                if model is not None:
-                    self.networks.trained[key] = model
+                path = self._train_once(key, inner.studies, known, context)
+                if path is not None:
+                    self.networks.trained[key] = self.networks.stored(key, path)
             located = self.locate(hold_out.studies, context, silent, split=split)
             true = read_keypoints(hold_out, silent)
             for kind, values in slice_errors.differences(true, located).items():
                 errors.setdefault(kind, []).extend(values)
         frequencies = {kind: slice_errors.frequencies(errors.get(kind, ())) for kind in slice_errors.KINDS}
         self.statistics = replace(self.statistics, slice_errors=frequencies)
-        self.source = context.folder
 
-    def _saved_network(
+    def _train_once(
         self, key: NetworkKey, studies: Sequence[Study], keypoints: Keypoints, context: Context
-    ) -> nn.Module | None:
-        """A trained network, in main memory and in the context's folder: by a killed attempt, or now."""
+    ) -> Path | None:
+        """A trained network's file in the context's folder, written by a killed attempt or now; None without data."""
         path = network_file(context.folder, key)
         if path.is_file():
-            model = self.networks.untrained(key).eval()
-            load_model(path, model)
-            return model
+            return path
         trained = self._train_network(key, studies, keypoints, context)
-        if trained is not None:
-            trained = trained.cpu()
-            save_model(path, trained)
-            forget_training(context.resume, key.name)
-        return trained
+        if trained is None:
+            return None
+        save_model(path, trained, half=self.config.half_weights)
+        forget_training(context.resume, key.name)
+        return path
 
     def _train_network(
         self, key: NetworkKey, studies: Sequence[Study], keypoints: Keypoints, context: Context
@@ -159,13 +153,13 @@ class Locator:
         return found
 
     def save(self, folder: Path) -> None:
-        """Write the networks and statistics; networks that lie elsewhere already are linked to."""
-        save_location(folder, self.networks, self.statistics, source=self.source)
+        """Link to the networks and write the statistics."""
+        save_location(folder, self.networks, self.statistics)
 
     @classmethod
     def load(cls, folder: Path, config: Location) -> Locator:
         """What `save` wrote."""
-        return cls(*load_location(folder, config), source=folder)
+        return cls(*load_location(folder, config))
 
 
 def splits(config: Location, train: Cohort, context: Context) -> list[tuple[Cohort, Cohort]]:

@@ -97,6 +97,7 @@ class Location(Renamed):
         outlier_threshold_mm: canal, left and right foramen of a level are compared in the patient. If two of them agree
             on where the third lies on its slice, and it lies farther from there than this, it is moved there.
             None: not compared, as in the write-up.
+        half_weights: keep the weights of trained networks in fp16, in half the disk space.
         depth, more_depth: the networks of stage 1a, for canal and foramina each: one, and more for an ensemble.
         sagittal, more_sagittal: the networks of stage 1b, likewise.
         axial, more_axial: the networks of stage 1c.
@@ -108,6 +109,7 @@ class Location(Renamed):
     joint: bool = False
     joint_slices: bool = False
     outlier_threshold_mm: float | None = Field(default=None, gt=0)
+    half_weights: bool = False
     depth: DepthNetwork
     sagittal: PointNetwork
     axial: PointNetwork

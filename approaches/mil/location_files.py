@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.files.atomic import read_json, write_json
+from bench.files.atomic import DamagedError, read_json, write_json
 from bench.files.linking import link_or_copy
 from bench.targets import TARGETS
-from bench.training.checkpoints import load_model, save_model
 
 from .location_config import Location
 from .location_networks import LocationNetworks, NetworkKey
@@ -26,19 +25,12 @@ def network_file(folder: Path, key: NetworkKey) -> Path:
     return folder / f"{key.name}.safetensors"
 
 
-def save_location(
-    folder: Path, networks: LocationNetworks, statistics: LocationStatistics, *, source: Path | None = None
-) -> None:
-    """Write all networks, then the statistics.
-
-    ``source``: a folder in which the networks lie already. They are linked to, or are left where they are if it is this
-    folder.
-    """
-    for key, model in networks.trained.items():
-        if source is None:
-            save_model(network_file(folder, key), model)
-        elif source != folder:
-            link_or_copy(network_file(source, key), network_file(folder, key))
+def save_location(folder: Path, networks: LocationNetworks, statistics: LocationStatistics) -> None:
+    """Link to all networks that do not lie in the folder already, then write the statistics."""
+    for key, network in networks.trained.items():
+        target = network_file(folder, key)
+        if network.path != target:
+            link_or_copy(network.path, target)
     document = {
         "schema_version": SCHEMA_VERSION,
         "networks": [key._asdict() for key in networks.trained],
@@ -51,7 +43,11 @@ def save_location(
 
 
 def load_location(folder: Path, config: Location) -> tuple[LocationNetworks, LocationStatistics]:
-    """What `save_location` wrote, in main memory."""
+    """What `save_location` wrote. Networks stay on the disk until they are used.
+
+    Raises:
+        DamagedError: a network's file is missing.
+    """
     document = read_json(folder / "location.json")
     if document is None:
         raise BenchError(f"{folder} holds no trained stage 1 (location.json is missing). Train it anew.")
@@ -70,9 +66,10 @@ def load_location(folder: Path, config: Location) -> tuple[LocationNetworks, Loc
     networks = LocationNetworks(config)
     for values in document["networks"]:
         key = NetworkKey(**values)
-        model = networks.untrained(key).eval()
-        load_model(network_file(folder, key), model)
-        networks.trained[key] = model
+        path = network_file(folder, key)
+        if not path.is_file():
+            raise DamagedError(f"{path} is missing: a network of stage 1. Run the same command again.", path)
+        networks.trained[key] = networks.stored(key, path)
     return networks, statistics
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import nn
 
 from bench.targets import LEVELS
 from bench.training.point_heads import point_network
+from bench.training.stored_network import StoredNetwork
 
 from .convnext3d import DepthNet
 from .location_config import DepthNetwork, Location, PointNetwork
@@ -47,13 +50,13 @@ class LocationNetworks:
     Attributes:
         config: of stage 1.
         structures: canal and foramina.
-        trained: the trained networks; one that had nothing to learn from is absent.
+        trained: the trained networks, on the disk; one that had nothing to learn from is absent.
     """
 
     def __init__(self, config: Location) -> None:
         self.config = config
         self.structures = structures(config.mirror)
-        self.trained: dict[NetworkKey, nn.Module] = {}
+        self.trained: dict[NetworkKey, StoredNetwork] = {}
 
     def keys(self, split: int) -> Iterator[NetworkKey]:
         """The networks of one split, in the order in which they are trained."""
@@ -93,7 +96,7 @@ class LocationNetworks:
         """The configuration of a network of stage 1b or 1c."""
         return (self.config.all_axial if key.part == RECESSES else self.config.all_sagittal)[key.number]
 
-    def slice_ensemble(self, structure: str, split: int | None = None) -> list[tuple[DepthNetwork, nn.Module]]:
+    def slice_ensemble(self, structure: str, split: int | None = None) -> list[tuple[DepthNetwork, StoredNetwork]]:
         """The networks of stage 1a for a structure, of one split or of all."""
         return [
             (self.config.all_depth[key.number], model)
@@ -101,13 +104,17 @@ class LocationNetworks:
             if (key.part, key.kind) == (structure, SLICES) and split in (None, key.split)
         ]
 
-    def point_ensemble(self, part: str, split: int | None = None) -> list[tuple[PointNetwork, nn.Module]]:
+    def point_ensemble(self, part: str, split: int | None = None) -> list[tuple[PointNetwork, StoredNetwork]]:
         """The networks of stage 1b or 1c for a part, of one split or of all."""
         return [
             (self.point_config(key), model)
             for key, model in self.trained.items()
             if (key.part, key.kind) == (part, POINTS) and split in (None, key.split)
         ]
+
+    def stored(self, key: NetworkKey, path: Path) -> StoredNetwork:
+        """A trained network whose weights lie in a file."""
+        return StoredNetwork(path, partial(self.untrained, key))
 
     def untrained(self, key: NetworkKey) -> nn.Module:
         """A network without trained or pretrained weights, to load weights into."""

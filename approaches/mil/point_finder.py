@@ -9,22 +9,21 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from bench.approach import Context
 from bench.data.keypoints import Keypoints, Note
 from bench.imaging.study import Series, Study
 from bench.targets import TARGETS
 from bench.training.crops import CropReader, neighbour_crops
-from bench.training.placement import on_device
 from bench.training.precision import autocast
+from bench.training.stored_network import StoredNetwork
 from bench.training.windows import relative_to_pixels, whole
 
 from .location_config import PointNetwork
 from .location_networks import SAGITTAL_NEIGHBOURS
 from .structures import Structure, View, usual_slice
 
-PointEnsemble = Sequence[tuple[PointNetwork, nn.Module]]
+PointEnsemble = Sequence[tuple[PointNetwork, StoredNetwork]]
 
 
 class SliceView(NamedTuple):
@@ -133,8 +132,8 @@ def find_points(
     series, indices, reverse = zip(*views, strict=True)
     crops = neighbour_crops(series, indices, matrices, neighbours, reverse)
     total = np.zeros((len(crops), 1, 2))
-    for config, kept in networks:
-        model = on_device(kept, context.device)
+    for config, stored in networks:
+        model = stored.load(context.device)
         reader = CropReader(context.volumes, config.size, context.device)
         outputs = []
         for start in range(0, len(crops), batch_size):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,9 +16,11 @@ from bench.approach import Context
 from bench.data.keypoints import Keypoints
 from bench.imaging.study import Study
 from bench.targets import CONDITIONS, MISSING, indices
+from bench.training.checkpoints import save_finished, training_file
 from bench.training.class_prior import condition_log_prior, constant_head, start_level_bias
 from bench.training.loop import train
 from bench.training.losses import marked_slice_loss, severity_loss
+from bench.training.stored_network import StoredNetwork
 
 from .bag_reader import BagReader
 from .bags import CONDITION_STREAMS
@@ -108,6 +112,12 @@ def condition_sets(config: Severity) -> tuple[tuple[str, ...], ...]:
     return (CONDITIONS,) if config.joint else tuple((one,) for one in CONDITIONS)
 
 
+def severity_network(config: Severity, number: int, conditions: tuple[str, ...], path: Path) -> StoredNetwork:
+    """A trained network of stage 2 whose weights lie in a file."""
+    bare = config.networks[number].model_copy(update={"pretrained": False})
+    return StoredNetwork(path, partial(SeverityNet, config, bare, conditions))
+
+
 def train_severity(
     studies: Sequence[Study],
     keypoints: Keypoints,
@@ -117,8 +127,8 @@ def train_severity(
     number: int,
     conditions: tuple[str, ...],
     context: Context,
-) -> nn.Module:
-    """One trained network of stage 2.
+) -> StoredNetwork:
+    """One trained network of stage 2, which lies where its training was kept.
 
     Args:
         studies, keypoints, grades: the training data.
@@ -130,6 +140,7 @@ def train_severity(
     """
     network = config.networks[number]
     stage = f"severity{number}-{'-'.join(conditions)}"
+    path = training_file(context.resume, stage)
     torch.manual_seed(context.seed(f"{stage} weights"))
     model = SeverityNet(config, network, conditions)
     if model.level_bias is not None:
@@ -141,9 +152,10 @@ def train_severity(
     if not len(batches):
         for study in studies:
             context.note(study.study_id, f"no study has all labels of {', '.join(conditions)}: class prior alone")
-        return prior_network(model, grades).eval()
-    loss = grade_loss(config)
-    return train(model, batches, loss, network.schedule, context, stage=stage).cpu()  # type: ignore[arg-type]
+        save_finished(path, prior_network(model, grades), fingerprint="class prior")
+    else:
+        train(model, batches, grade_loss(config), network.schedule, context, stage=stage)  # type: ignore[arg-type]
+    return severity_network(config, number, conditions, path)
 
 
 def prior_network(model: SeverityNet, grades: NDArray[np.int8]) -> SeverityNet:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from bench.approach import Context
 from bench.imaging.study import Study
 from bench.targets import TARGETS
-from bench.training.placement import on_device
 from bench.training.stacks import Stack, batches_of_one_depth, flip_slices, from_position, present_slices, to_position
+from bench.training.stored_network import StoredNetwork
 
 from .location_config import DepthNetwork
 from .slice_stage import stack_reader
@@ -24,7 +24,8 @@ BATCH_MB = 512
 
 SliceProbabilities = dict[int, NDArray[np.float64]]
 """By target: (S,) how probable each slice of its series is, in anatomical order, summing to 1."""
-Network = tuple[DepthNetwork, nn.Module]
+Network = tuple[DepthNetwork, StoredNetwork]
+Loaded = tuple[DepthNetwork, nn.Module]
 
 
 class SliceFinder:
@@ -35,13 +36,18 @@ class SliceFinder:
 
     Args:
         structure: canal or foramina.
-        networks: the ensemble, each with its configuration.
+        networks: the ensemble, each with its configuration; one is in memory at a time.
         context: of the job.
         batch_size: series per batch.
     """
 
     def __init__(
-        self, structure: Structure, networks: Sequence[Network], context: Context, *, batch_size: int = 8
+        self,
+        structure: Structure,
+        networks: Sequence[Network],
+        context: Context,
+        *,
+        batch_size: int = 8,
     ) -> None:
         self.structure, self.networks, self.context, self.batch_size = structure, networks, context, batch_size
 
@@ -68,7 +74,7 @@ class SliceFinder:
 
     @torch.inference_mode()
     def _outputs(
-        self, studies: Sequence[Study], ask: Callable[[Network, Tensor, list[Stack]], Tensor]
+        self, studies: Sequence[Study], ask: Callable[[Loaded, Tensor, list[Stack]], Tensor]
     ) -> Iterator[tuple[int, int, Stack, View, NDArray[np.float64]]]:
         """Number of the network, row of the study, stack, view and output of every network on every view of a series.
 
@@ -84,7 +90,7 @@ class SliceFinder:
             for chunk in _chunks(batches, self._batches_in_memory(config)):
                 images = [reader.read([stacks[index] for index in batch]) for batch in chunk]
                 for number in numbers:
-                    network = (self.networks[number][0], on_device(self.networks[number][1], self.context.device))
+                    network = (self.networks[number][0], self.networks[number][1].load(self.context.device))
                     for batch, forward in zip(chunk, images, strict=True):
                         for view in self.structure.views:
                             shown = [Stack(stacks[index].series, view.reverse) for index in batch]
@@ -105,7 +111,7 @@ class SliceFinder:
         per_batch = self.batch_size * config.depth * config.size[0] * config.size[1] * 4 / 2**20
         return max(1, int(BATCH_MB / per_batch))
 
-    def _positions(self, network: Network, images: Tensor, stacks: list[Stack]) -> Tensor:
+    def _positions(self, network: Loaded, images: Tensor, stacks: list[Stack]) -> Tensor:
         """(B, P) positions of the points' slices in the padded or resampled stacks."""
         config, model = network
         if config.predicts == "point":
@@ -113,7 +119,7 @@ class SliceFinder:
         logs = self._log_probabilities(network, images, stacks)
         return position_from_scores(logs, config.pooling)
 
-    def _log_probabilities(self, network: Network, images: Tensor, stacks: list[Stack]) -> Tensor:
+    def _log_probabilities(self, network: Loaded, images: Tensor, stacks: list[Stack]) -> Tensor:
         """(B, P, D) of the stacks' positions; of a symmetric structure the mean of both orders of slices."""
         logs = _masked_logs(network[1](images), stacks)
         if self.structure.symmetric:

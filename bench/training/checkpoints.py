@@ -65,15 +65,21 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, json.loads(values)
 
 
-def save_model(path: Path, model: nn.Module) -> None:
-    """Write a model's weights and buffers."""
-    write_tensors(path, model.state_dict())
+def save_model(path: Path, model: nn.Module, *, half: bool = False) -> None:
+    """Write a model's weights and buffers.
+
+    ``half``: matrices and kernels in fp16, in half the space. Vectors stay as they are: norms need their range.
+    """
+    tensors = model.state_dict()
+    if half:
+        tensors = {name: _half(tensor) for name, tensor in tensors.items()}
+    write_tensors(path, tensors)
 
 
 def load_model(path: Path, model: nn.Module) -> None:
-    """Fill a model of the same architecture with what `save_model` wrote."""
-    tensors, _ = read_tensors(path)
-    model.load_state_dict(tensors)
+    """Fill a model of the same architecture with what `save_model` or `save_finished` wrote."""
+    tensors, values = read_tensors(path)
+    model.load_state_dict(_part(tensors, "model.") if values.get("finished") else tensors)
 
 
 class Watcher(Protocol):
@@ -194,6 +200,10 @@ def load_finished(path: Path, model: nn.Module, *, fingerprint: str) -> bool:
     model.load_state_dict(_part(tensors, "model."))
     _restore_random_states(tensors)
     return True
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.ndim > 1 and tensor.dtype == torch.float32 else tensor
 
 
 def _random_states() -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ _GB = 2**30
 _GPU_BASE_GB = 0.8  # CUDA context, cuDNN workspaces
 _FRAGMENTATION = 1.1
 _MAIN_BASE_GB = 1.0  # Python, torch and the libraries
-_FLOAT = 4
+_FLOAT, _HALF = 4, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,13 @@ class NetworkForecast:
 
     @property
     def stored_bytes(self) -> int:
-        """Weights of all of them."""
-        return self.costs.parameters * _FLOAT * self.use.count
+        """Weights of all of them, on the disk."""
+        return self.costs.parameters * (_HALF if self.use.half_weights else _FLOAT) * self.use.count
+
+    @property
+    def kept_bytes(self) -> int:
+        """Weights of all of them that stay in main memory once they are trained."""
+        return 0 if self.use.on_disk else self.costs.parameters * _FLOAT * self.use.count
 
     @property
     def checkpoint_bytes(self) -> int:
@@ -95,8 +100,11 @@ class Forecast:
 
     @property
     def memory_gb(self) -> float:
-        """Main memory beside a GPU, GiB: all trained networks, a checkpoint that is written, images that are kept."""
-        stored = sum(one.stored_bytes for one in self.networks)
+        """Main memory beside a GPU, GiB: networks that stay there, a checkpoint that is written, images that are kept.
+
+        To read a network from the disk takes less than to write its checkpoint.
+        """
+        stored = sum(one.kept_bytes for one in self.networks)
         checkpoint = max((one.checkpoint_bytes for one in self.networks), default=0)
         kept = max((one.use.kept_mb for one in self.networks), default=0.0)
         return _MAIN_BASE_GB + (stored + checkpoint) / _GB + kept / 1024

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import weakref
 from collections.abc import Callable
@@ -28,7 +27,8 @@ from bench.data.keypoints import Keypoints
 from bench.errors import BenchError
 from bench.imaging.study import Series, Study
 from bench.targets import SAGITTAL_T1, SAGITTAL_T2, TARGETS, indices
-from bench.training.checkpoints import training_file
+from bench.training.checkpoints import save_model, training_file
+from bench.training.stored_network import StoredNetwork
 
 SCHEDULE = {"epochs": 1, "batch_size": 1, "learning_rate": 1e-3}
 POINTS = {"backbone": "test_resnet", "size": (64, 64), "schedule": SCHEDULE}
@@ -78,39 +78,40 @@ def test_a_network_is_saved_as_soon_as_it_is_trained_and_trained_once(
 
     monkeypatch.setattr(Locator, "_train_network", train)
     locator, keypoints = locator_of(), Keypoints.none(0)
-    first = locator._saved_network(key, [], keypoints, context)
+    first = locator._train_once(key, [], keypoints, context)
     assert not checkpoint.exists()
-    again = locator_of()._saved_network(key, [], keypoints, context)
+    assert first == network_file(tmp_path, key)
+    written = first.read_bytes()
+    assert locator_of()._train_once(key, [], keypoints, context) == first
     assert trained == [key]
-    assert first is not None
-    assert again is not None
-    for one, other in zip(first.state_dict().values(), again.state_dict().values(), strict=True):
-        assert torch.equal(one, other)
+    assert first.read_bytes() == written
 
 
 def test_a_job_links_to_the_networks_of_its_stage(tmp_path: Path) -> None:
     stage, job = tmp_path / "stage", tmp_path / "job"
     key = NetworkKey(0, "recesses", "points", 0)
     locator = locator_of()
-    locator.networks.trained[key] = locator.networks.untrained(key)
     for folder in (stage, job):
         folder.mkdir()
+    save_model(network_file(stage, key), locator.networks.untrained(key))
+    locator.networks.trained[key] = locator.networks.stored(key, network_file(stage, key))
     locator.save(stage)
     Locator.load(stage, CONFIG).save(job)
     assert network_file(stage, key).samefile(network_file(job, key))
     assert list(Locator.load(job, CONFIG).networks.trained) == [key]
 
 
-def test_one_network_is_on_the_device_at_a_time(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_network_is_in_memory_at_a_time(study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     alive: list[weakref.ref[nn.Module]] = []
     most = 0
+    load = StoredNetwork.load
 
-    def on_device(model: nn.Module, device: str) -> nn.Module:
+    def counted(self: StoredNetwork, device: str) -> nn.Module:
         nonlocal most
-        copied = copy.deepcopy(model)
-        alive.append(weakref.ref(copied))
+        model = load(self, device)
+        alive.append(weakref.ref(model))
         most = max(most, sum(one() is not None for one in alive))
-        return copied
+        return model
 
     class Reader:
         def __init__(self, *_: Any) -> None: ...
@@ -118,11 +119,12 @@ def test_one_network_is_on_the_device_at_a_time(study: Study, monkeypatch: pytes
         def read(self, crops: Any) -> torch.Tensor:
             return torch.zeros(len(crops), 3, 64, 64)
 
-    monkeypatch.setattr(point_finder, "on_device", on_device)
+    monkeypatch.setattr(StoredNetwork, "load", counted)
     monkeypatch.setattr(point_finder, "CropReader", Reader)
     networks = LocationNetworks(CONFIG)
     key = NetworkKey(0, "canal", "points", 0)
-    ensemble = [(CONFIG.sagittal, networks.untrained(key).eval()) for _ in range(3)]
+    save_model(tmp_path / "network.safetensors", networks.untrained(key))
+    ensemble = [(CONFIG.sagittal, networks.stored(key, tmp_path / "network.safetensors")) for _ in range(3)]
     (series,) = study.of(SAGITTAL_T2)
     context: Any = SimpleNamespace(device="cpu", precision="fp32", volumes=None)
     point_finder.find_points(ensemble, [point_finder.SliceView(series, 0)], context, neighbours=1)
