@@ -9,10 +9,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import bench
 from bench.errors import BenchError, UsageError, unknown
 from bench.imports import Package
 from bench.plugin_files import installed_file, kind_of, outermost_package, pieces, walk
+from bench.plugin_imports import quiet
 
 # kind of plug-in -> module and class of its contract
 CONTRACTS = {
@@ -156,7 +156,7 @@ def load_plugin(plugin: Plugin) -> Any:
         return plugin.live.cls
     what = f"{_SINGULAR[plugin.kind]} {plugin.name!r} ({plugin.origin})"
     try:
-        with _quiet():
+        with quiet():
             module = _import(plugin)
     except (KeyboardInterrupt, PluginError):
         raise
@@ -263,36 +263,6 @@ def _import_file(plugin: Plugin, name: str) -> Any:
             del sys.modules[loaded]
         raise
     return module
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Send what is printed to standard error, also by C libraries, so that ``--json`` stays one document.
-
-    Standard input is empty meanwhile: who asks a question at import gets EOFError, not an answer.
-    """
-    _flush()
-    kept = None
-    with suppress(OSError):  # a process without standard output
-        kept = os.dup(1)
-        os.dup2(2, 1)
-    stdin = sys.stdin
-    try:
-        with open(os.devnull, encoding="utf-8") as empty, redirect_stdout(sys.stderr):
-            sys.stdin = empty
-            yield
-    finally:
-        sys.stdin = stdin
-        _flush()
-        if kept is not None:
-            os.dup2(kept, 1)
-            os.close(kept)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.__stdout__):
-        with suppress(AttributeError, ValueError, OSError):  # absent or closed
-            stream.flush()  # type: ignore[union-attr]
 
 
 def _reason(error: BaseException, plugin: Plugin) -> str:

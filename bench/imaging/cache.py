@@ -134,14 +134,14 @@ def write_index(folder: Path, records: Mapping[int, Record]) -> None:
 
 def is_whole(folder: Path, record: Record) -> bool:
     """Whether the pixels of a series are what was written: type, shape and checksum."""
-    if not record["instance_numbers"]:
-        return True
     try:
+        if not record["instance_numbers"]:
+            return True
         found = np.load(folder / f"{int(record['series_id'])}.npy", mmap_mode="r", allow_pickle=False)
         shape = (len(record["shapes"]), *np.max(record["shapes"], axis=0).tolist())
         kind = np.dtype(record["dtype"])
         return bool(found.shape == shape and found.dtype == kind) and checksum(found) == record["checksum"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):  # EOFError: an empty file
         return False
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from bench.files.regular import what_else
 from bench.imaging.cache import READER_VERSION
+from bench.imaging.faults import Fault
 from bench.imaging.layout import Key, Layout
 from bench.imaging.sealed import read_sealed, write_sealed
 
@@ -36,9 +37,11 @@ class Contents:
 
     Attributes:
         series: (study id, series id) -> sha256 over the names and contents of its files.
+        mended: what was remembered and is damaged.
     """
 
     series: Mapping[Key, str]
+    mended: tuple[Fault, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -72,11 +75,12 @@ def read_contents(
     """
     keys = sorted(layout.files if only is None else only)
     path = _path(layout.root, cache)
-    remembered = _remembered(path)
+    found = _remembered(path)
+    remembered, mended = ({}, (_damage(path),)) if found is None else (found, ())
     known = {key: remembered[key][1] for key in keys if _is_known(layout, remembered, key)} if trust_times else {}
     missing = [key for key in keys if key not in known]
     if not missing:
-        return Contents(known)
+        return Contents(known, mended)
     try:
         for done, (key, (digest, whole)) in enumerate(_hashed(layout, missing, jobs), start=1):
             known[key] = digest
@@ -88,7 +92,7 @@ def read_contents(
     finally:
         if remember:
             _remember(path, layout.root, remembered)
-    return Contents(known)
+    return Contents(known, mended)
 
 
 def _is_known(layout: Layout, remembered: Mapping[Key, tuple[str, str]], key: Key) -> bool:
@@ -133,16 +137,25 @@ def _path(root: Path, cache: Path) -> Path:
     return cache / "contents" / f"{place[:16]}.json"
 
 
-def _remembered(path: Path) -> dict[Key, tuple[str, str]]:
-    """Sign and hash of every series that was read before; empty where nothing usable is remembered."""
+def _remembered(path: Path) -> dict[Key, tuple[str, str]] | None:
+    """Sign and hash of every series that was read before; None where what is remembered is damaged."""
+    if not os.path.lexists(path):
+        return {}
     document = read_sealed(path)
     try:
-        if document is None or document["schema_version"] != SCHEMA_VERSION:
+        if document is None:
+            return None
+        if document["schema_version"] != SCHEMA_VERSION:
             return {}
         rows = [(name.split("/"), str(sign), str(digest)) for name, (sign, digest) in document["series"].items()]
         return {(int(study_id), int(series_id)): (sign, digest) for (study_id, series_id), sign, digest in rows}
     except (KeyError, TypeError, ValueError, AttributeError):
-        return {}
+        return None
+
+
+def _damage(path: Path) -> Fault:
+    what = "was damaged in the cache: it does not match its checksum"
+    return Fault(str(path), what, "images are hashed again", usable=True)
 
 
 def _remember(path: Path, root: Path, found: Mapping[Key, tuple[str, str]]) -> None:
@@ -150,4 +163,6 @@ def _remember(path: Path, root: Path, found: Mapping[Key, tuple[str, str]]) -> N
     document = {"schema_version": SCHEMA_VERSION, "folder": ascii(str(root)), "series": series}
     with suppress(OSError):  # on a read-only disk nothing is remembered, and files are read each time
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            path.rmdir()  # nothing of ours; refused where something is in it
         write_sealed(path, json.dumps(document))

@@ -81,7 +81,7 @@ def prepare(
     tasks = [replace(task, contents=contents.series[task.study_id, task.series_id]) for task in tasks]
     holding = Holding(layout, strict=verify)
     target, records = target_folder(cache, layout, contents, holding, tasks)
-    mended = mended_cache(target, records, tasks, progress, whole=verify)
+    mended = [*contents.mended, *mended_cache(target, records, tasks, progress, whole=verify)]
     records = read_index(target) if mended else records
     mended += holding.newly_changed(target, records)
     if retry_faults or not all(holding.holds(target, records.get(task.series_id), task) for task in tasks):

@@ -43,7 +43,8 @@ class SmallRun:
         """What is left to do, and what is said of it."""
         prepared = plan.prepare(self.request, lambda *_: None)
         states = plan.survey(self.request, prepared.jobs)
-        said = [*prepared.changed, *(f"{state.status}: {state.why}" for state in states if state.why)]
+        mended = [f"{fault.path} {fault.what}; {fault.effect}" for fault in prepared.opened.mended]
+        said = [*prepared.changed, *mended, *(f"{state.status}: {state.why}" for state in states if state.why)]
         left = plan.to_do(self.request, states)
         how: dict[str, Any] = {"device": "cpu", "precision": "fp32", "threads": 1, "beside": 1, "command": "bench run"}
         return [Order(job, self.request.out, self.request.cache, run_id="one", **how) for job in left], said

@@ -26,20 +26,29 @@ NAMES = {
     "long": "x" * 250,
     "formula": "=1+1 --flag",
 }
+# The default tests have one run, in folders of all these names, one within the other.
+ALL_AT_ONCE = str(Path(*NAMES.values()))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse some of these names")
-@pytest.mark.parametrize("kind", NAMES)
-def test_a_run_in_folders_of_any_name(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    base = tmp_path / NAMES[kind]
-    base.mkdir()
-    for name in ("toy", "brightness"):
-        shutil.copy(PLUGINS / f"{name}.py", base)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(ALL_AT_ONCE, id="all"),
+        *(pytest.param(NAMES[kind], id=kind, marks=pytest.mark.slow) for kind in NAMES),
+    ],
+)
+def test_a_run_in_folders_of_any_name(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    base = tmp_path / name
+    base.mkdir(parents=True)
+    for plugin in ("toy", "brightness"):
+        shutil.copy(PLUGINS / f"{plugin}.py", base)
     options = ["--plugin", str(base / "toy.py"), "--plugin", str(base / "brightness.py")]
     request = Request(
         approaches=["brightness"],
         dataset="toy",
         folds="2",
+        only_folds=[0],
         plugins=[base / "toy.py", base / "brightness.py"],
         out=base / "runs",
         cache=base / "cache",
@@ -49,7 +58,7 @@ def test_a_run_in_folders_of_any_name(tmp_path: Path, kind: str, capsys: pytest.
     for job in prepared.jobs:
         order = Order(job, request.out, request.cache, "cpu", "fp32", 1, 1, request.command)
         assert execute(order, lambda *_, **__: None) == "done"
-    assert [state.status for state in plan.survey(request, prepared.jobs)] == ["done", "done"]
+    assert [state.status for state in plan.survey(request, prepared.jobs)] == ["done"]
     stored = stored_jobs(request.out)
     assert {job.plugins for job in stored} == {tuple(map(str, request.plugins))}
     assert stored[0].result.command == request.command

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +35,36 @@ def test_plugin_that_prints_spoils_no_json(tmp_path: Path, capfd: pytest.Capture
     path.write_text("import os\nprint('hello')\nos.write(1, b'low')\n" + APPROACH)
     row = listed(capfd, "--plugin", str(path))["chatty"]
     assert (row["status"], row["about"]) == ("ready", "One of ours.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo-terminals")
+def test_control_characters_that_a_plugin_prints_at_import_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "coloured.py"
+    noise = (
+        "import os, sys, warnings\nprint('\\x1b[31mred')\nsys.stderr.write('\\x1b]0;title\\x07')\n"
+        "os.write(2, b'\\x1b[5mraw\\xff\\n')\nwarnings.warn('\\x1b[1mwarned')\n"
+    )
+    path.write_text(noise + APPROACH)
+    ours, theirs = os.openpty()
+    words = ["-c", "from bench.cli import main; main()", "list", "approaches", "--json", "--plugin", str(path)]
+    done = subprocess.run([sys.executable, *words], stdout=subprocess.PIPE, stderr=theirs, check=True)
+    os.close(theirs)
+    shown = b""
+    while part := _read(ours):
+        shown += part
+    assert b"\x1b" not in shown
+    assert b"\x07" not in shown
+    for text in (rb"\x1b[31mred", rb"\x1b]0;title\x07", rb"\x1b[5mraw\xff", rb"\x1b[1mwarned"):
+        assert text in shown
+    rows = {row["name"]: row["status"] for row in json.loads(done.stdout)["approaches"]}
+    assert rows["coloured"] == "ready"
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:  # how Linux says that the other end is closed
+        return b""
 
 
 @pytest.mark.parametrize(

@@ -171,8 +171,12 @@ def test_without_its_memory_contents_are_read_again(opened, tmp_path, reads, mem
     if memory == "wrong shape":
         path.write_text('{"schema_version": 1, "series": {"1": "x"}}')
     reads.clear()
-    assert opened().data_hash == first.data_hash
+    again = opened()
+    assert again.data_hash == first.data_hash
     assert len(reads) == 24
+    assert [fault.path for fault in again.mended] == ([] if memory == "gone" else [str(path)])
+    assert all("images are hashed again" in fault.effect for fault in again.mended)
+    assert opened().mended == ()
 
 
 def test_a_cache_of_an_earlier_version_is_kept_while_it_is_younger_than_its_files(opened, data, monkeypatch):

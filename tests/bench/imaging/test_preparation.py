@@ -164,11 +164,44 @@ def test_a_flipped_bit_in_a_record_is_seen_before_it_is_used(data, prepared):
     assert contents(folder) == before
 
 
+DAMAGES = {
+    "flip": lambda path: changed(path, 200),
+    "truncate": lambda path: path.write_bytes(path.read_bytes()[:100]),
+    "empty": lambda path: path.write_bytes(b""),
+    "wrong shape": lambda path: path.write_bytes(b'{"schema_version": 1}'),
+    "folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("name", ["12.npy", "12.json", "index.json"])
+def test_a_start_names_damage_to_any_file_of_a_small_cache_and_makes_it_anew(data, prepared, name, damage):
+    write(data, 1)
+    folder = prepared().volumes.folder
+    before = contents(folder)
+    damage(folder / name)
+    (fault,) = prepared().mended
+    assert fault.path in (str(folder / name), str(folder / "12.npy"))
+    assert (fault.what.startswith("was damaged in the cache"), fault.usable) == (True, True)
+    assert contents(folder) == before
+    assert prepared().mended == ()
+
+
+def test_damage_that_cannot_be_taken_out_is_named_with_the_cure(data, prepared):
+    write(data, 1)
+    folder = prepared().volumes.folder
+    (folder / "12.json").unlink()
+    (folder / "12.json" / "of another").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"12\.json was damaged .* cannot be taken out .*Remove it, .* --cache-dir"):
+        prepared()
+
+
 def test_at_every_start_some_volumes_are_compared(data, prepared, monkeypatch):
     write(data, 2)
     seen = []
-    monkeypatch.setattr("bench.imaging.held.SAMPLE", 2)
     prepared()
+    monkeypatch.setattr("bench.imaging.held.SAMPLE", 2)
+    monkeypatch.setattr("bench.imaging.held.SAMPLE_BYTES", 0)
     monkeypatch.setattr("bench.imaging.held.is_whole", lambda _, record: seen.append(record["series_id"]) or True)
     for _ in range(20):
         prepared()

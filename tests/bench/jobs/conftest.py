@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -184,3 +185,18 @@ def suite_at(session_cache: Path) -> Callable[..., Suite]:
 @pytest.fixture
 def suite(suite_at: Callable[..., Suite], tmp_path: Path) -> Suite:
     return suite_at(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished_suite(session_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    """A suite whose run is done, not to be changed."""
+    suite = Suite(tmp_path_factory.mktemp("finished"), session_cache)
+    suite.run()
+    return suite
+
+
+@pytest.fixture
+def trained(finished_suite: Suite, suite: Suite) -> Suite:
+    """The suite, with a store in which everything is done."""
+    shutil.copytree(finished_suite.out, suite.out)
+    return suite

@@ -54,10 +54,9 @@ def test_a_job_stores_all_that_it_promises(suite: Any) -> None:
     assert (folder.parents[2] / "folds.csv").read_text().startswith("study_id,fold\n")
 
 
-def test_held_out_labels_and_points_are_never_handed_over(suite: Any) -> None:
-    suite.run()
-    split = pd.read_csv(next(suite.out.rglob("folds.csv"))).set_index("study_id")["fold"]
-    for job in suite.jobs():
+def test_held_out_labels_and_points_are_never_handed_over(trained: Any) -> None:
+    split = pd.read_csv(next(trained.out.rglob("folds.csv"))).set_index("study_id")["fold"]
+    for job in trained.jobs():
         held_out = set(split.index[split == job.fold])
         in_fit = json.loads((job.folder / "seen_in_fit.json").read_text())
         for what in ("studies", "labels", "points"):
@@ -74,12 +73,11 @@ def test_held_out_labels_and_points_are_never_handed_over(suite: Any) -> None:
         assert (set(true_points["points"]), true_points["labels"]) == (held_out, None)
 
 
-def test_same_command_again_does_nothing(suite: Any) -> None:
-    suite.run()
-    before = {path: path.stat().st_mtime_ns for path in suite.out.rglob("*") if path.is_file()}
-    output = suite.run()
+def test_same_command_again_does_nothing(trained: Any) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.out.rglob("*") if path.is_file()}
+    output = trained.run()
     assert "jobs: 2 (2 done)" in output
-    assert {path: path.stat().st_mtime_ns for path in suite.out.rglob("*") if path.is_file()} == before
+    assert {path: path.stat().st_mtime_ns for path in trained.out.rglob("*") if path.is_file()} == before
 
 
 def test_stale_result_says_which_part_changed_and_is_kept_aside(suite: Any, tmp_path: Path) -> None:
@@ -97,20 +95,18 @@ def test_stale_result_says_which_part_changed_and_is_kept_aside(suite: Any, tmp_
     assert [job.status for job in suite.jobs()] == ["done", "done"]
 
 
-def test_result_that_was_tampered_with_is_not_reused(suite: Any) -> None:
-    suite.run()
-    predictions = suite.jobs()[0].folder / "predictions.csv"
+def test_result_that_was_tampered_with_is_not_reused(trained: Any) -> None:
+    predictions = trained.jobs()[0].folder / "predictions.csv"
     whole = predictions.read_text()
     predictions.write_text(whole[: len(whole) // 2])
-    assert suite.jobs()[0].status == "damaged"
-    assert "changed since it was finished" in suite.run()
+    assert trained.jobs()[0].status == "damaged"
+    assert "changed since it was finished" in trained.run()
     assert predictions.read_text() == whole
 
 
-def test_force_does_everything_anew(suite: Any) -> None:
-    suite.run("--fold", "0")
-    assert "done in" in suite.run("--fold", "0", "--force")
-    assert len(list(suite.out.rglob("replaced/*/done"))) == 1
+def test_force_does_everything_anew(trained: Any) -> None:
+    assert "done in" in trained.run("--fold", "0", "--force")
+    assert len(list(trained.out.rglob("replaced/*/done"))) == 1
 
 
 def test_killed_at_random_moments_predictions_are_the_same(

@@ -1,6 +1,7 @@
 """The metric against an independent slow reference (scikit-learn), and its complaints about bad tables."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -91,8 +92,21 @@ def tables(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame]:
     return solution, submission_table(solution, probabilities).sample(frac=1, random_state=int(random.integers(1000)))
 
 
+def often(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A property of which the default tests try a fifth of the examples, and ``-m slow`` all."""
+
+    def decorate(check: Callable[..., None]) -> Callable[..., None]:
+        @pytest.mark.parametrize("count", [examples // 5, pytest.param(examples, marks=pytest.mark.slow)])
+        def test(count: int) -> None:
+            settings(max_examples=count, deadline=None)(check)()
+
+        return test
+
+    return decorate
+
+
+@often(60)
 @given(tables())
-@settings(max_examples=60, deadline=None)
 def test_equals_a_slow_reference(drawn: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     solution, submission = drawn
     expected = reference(solution, submission)
@@ -104,8 +118,8 @@ def test_equals_a_slow_reference(drawn: tuple[pd.DataFrame, pd.DataFrame]) -> No
         assert result.rows == solution[list(TARGET_NAMES)].notna().to_numpy().sum()
 
 
+@often(30)
 @given(tables(), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
 def test_resampling_equals_scoring_the_resampled_studies(drawn: tuple[pd.DataFrame, pd.DataFrame], seed: int) -> None:
     solution, submission = drawn
     grades = grades_of(solution)
