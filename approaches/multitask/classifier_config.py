@@ -81,7 +81,8 @@ class ClassifierConfig(Config):
         loss: what counts alike: ``target``, the 25 outputs, as in the write-up; ``condition``, as in the metric.
         sizes: of crops by epoch. Larger ones than the window's are made by super-resolution.
         augmentation: see there.
-        complete_first: epochs at the beginning for which studies with all 25 points are trained on alone.
+        complete_first: epochs at the beginning for which studies with all 25 points and labels are trained on alone.
+            With ``staged`` training, points that were located count too.
         keep_mb: memory in MiB for the source pixels around all crops; training reads files in every epoch where they
             need more.
         validation_folds: one of this many inner folds is held out for the schedule's validation; None: none is.

@@ -144,10 +144,10 @@ class Selector:
                 continue
             nearest = study.nearest_slice(position, AXIAL_T2)
             assert nearest is not None  # there are axial slices
-            if not candidates:
-                context.note(
-                    study.study_id, f"nearest axial slice to {LEVELS[level]} is {nearest.distance_mm:.0f} mm away"
-                )
+            why = f"nearest axial slice to {LEVELS[level]} is {nearest.distance_mm:.0f} mm away"
+            if candidates:
+                why = f"axial slice nearest to {LEVELS[level]} taken: too few marked to learn from"
+            context.note(study.study_id, why)
             chosen[axial_slot(level)] = Choice(nearest.series.series_id, nearest.slice_index, 0.0)
         return chosen
 

@@ -101,6 +101,17 @@ def test_sides_follow_from_where_they_lie_in_the_patient(predict: Predict, parts
         assert (left > right)[both].mean() > 0.9  # one epoch of training
 
 
+@pytest.mark.parametrize("change", [lambda numbers: numbers[::-1], np.random.default_rng(0).permutation])
+def test_instance_numbers_make_no_difference(predict: Predict, parts, change) -> None:
+    study = next(study for study in parts[1].studies if len({one.description for one in study.series}) == 3)
+    series = tuple(replace(one, instance_numbers=change(one.instance_numbers)) for one in study.series)
+    (before, _), (after, _) = predict(Cohort((study,))), predict(Cohort((replace(study, series=series),)))
+    np.testing.assert_array_equal(before.probabilities, after.probabilities)
+    places = ["study_id", "series_id", "condition", "level", "x", "y"]
+    assert before.points[places].equals(after.points[places])
+    assert not before.points["instance_number"].equals(after.points["instance_number"])
+
+
 def test_evidence_sums_to_one_over_three_slices_of_the_target_s_series(predict: Predict, parts) -> None:
     predictions, _ = predict(parts[1].hidden())
     sums = predictions.evidence.groupby("row_id")["weight"].sum()

@@ -143,7 +143,8 @@ def test_incomplete_weights_of_a_known_architecture_are_named(known: Path, tmp_p
     else:
         state["body.2.bias" if change == "of another shape" else "foreign.weight"] = torch.zeros(3, 5)
     save_file(state, tmp_path / "part.safetensors")
-    with pytest.raises(BenchError, match=r"part\.safetensors' are incomplete .*(body\.2|foreign)\..* Get the file anew"):
+    message = r"part\.safetensors' are incomplete .*(body\.2|foreign)\..* Get the file anew"
+    with pytest.raises(BenchError, match=message):
         upscaler_from_file(tmp_path / "part.safetensors")
 
 

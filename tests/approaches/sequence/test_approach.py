@@ -47,8 +47,9 @@ def smoke_config() -> Any:
 def predict(fitted: ScanSequence, odd: Opened, tmp_path: Path) -> Callable[..., tuple[Predictions, list[str]]]:
     """Predictions and notes."""
 
-    def run(studies: Cohort, name: str = "job") -> tuple[Predictions, list[str]]:
-        context = make_context(tmp_path / name, odd.volumes, all_studies=odd.cohort)
+    def run(studies: Cohort, name: str = "job", *, alone: bool = False) -> tuple[Predictions, list[str]]:
+        known = studies if alone else odd.cohort  # alone: their slices are prepared from these very studies
+        context = make_context(tmp_path / name, odd.volumes, all_studies=known)
         predictions = fitted.predict(studies, context)
         assert np.isfinite(predictions.probabilities).all()
         np.testing.assert_allclose(predictions.probabilities.sum(axis=2), 1, atol=1e-6)
@@ -97,10 +98,10 @@ def test_numbers_of_instances_make_no_difference(predict, parts) -> None:
         "reversed": lambda numbers: numbers[::-1],
         "shuffled": random.permutation,
     }
-    before, _ = predict(Cohort((study,)))
+    before, _ = predict(Cohort((study,)), alone=True)
     for name, change in changes.items():
         series = tuple(replace(one, instance_numbers=change(one.instance_numbers)) for one in study.series)
-        after, _ = predict(Cohort((replace(study, series=series),)), name)
+        after, _ = predict(Cohort((replace(study, series=series),)), name, alone=True)
         np.testing.assert_array_equal(before.probabilities, after.probabilities)
 
 
@@ -142,6 +143,31 @@ def test_labels_and_points_may_be_missing_everywhere(odd, parts, smoke_config, t
     approach.fit(Cohort(train.studies, labels, None), context)
     said = approach.predict(parts[1].subset(parts[1].study_ids[:2]).hidden(), context)
     assert np.isfinite(said.probabilities).all()
+
+
+@pytest.mark.parametrize("missing", [(AXIAL_T2,), (SAGITTAL_T1,), (SAGITTAL_T1, SAGITTAL_T2)])
+def test_all_training_studies_may_lack_a_type_of_scan(odd, parts, smoke_config, tmp_path, missing) -> None:
+    train = parts[0].subset(parts[0].study_ids[:4])
+    lacking = replace(train, studies=tuple(without(study, *missing) for study in train.studies))
+    context = make_context(tmp_path, odd.volumes)
+    approach = ScanSequence(smoke_config)
+    approach.fit(lacking, context)
+    assert {f"no {kind}: masked" for kind in missing} <= {text for _, text in context._notes}
+    said = approach.predict(Cohort((whole(parts),)), context)
+    assert np.isfinite(said.probabilities).all()
+
+
+def test_one_study_of_one_class_and_one_slice_can_be_learnt_from(odd, parts, smoke_config, tmp_path) -> None:
+    train = parts[0].subset([whole((None, parts[0])).study_id])
+    labels = train.labels.copy()
+    labels.loc[:, :] = "Severe"
+    series = tuple(shortened(one, 1) for one in train.studies[0].series)
+    one = replace(train, studies=(replace(train.studies[0], series=series),), labels=labels, points=None)
+    context = make_context(tmp_path, odd.volumes)
+    approach = ScanSequence(smoke_config)
+    approach.fit(one, context)
+    said = approach.predict(Cohort((whole(parts),)), context)
+    assert (said.probabilities.argmax(axis=2) == 2).all()
 
 
 def test_early_stopping_holds_out_training_studies(odd, parts, tmp_path, config_of) -> None:

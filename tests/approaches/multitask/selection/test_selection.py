@@ -99,7 +99,12 @@ def test_an_axial_slice_lies_within_reach_of_its_level_where_one_does(
 
 
 def test_one_study_is_told_and_placed_as_usual(opened: Any, tmp_path: Path, trained: tuple[Selector, Any]) -> None:
-    whole = next(s for s in opened.cohort.studies if s.sagittal_t2 and s.sagittal_t1 and s.axial_t2)
+    places = level_positions(opened.cohort.studies, read_keypoints(opened.cohort, silent))
+    whole = next(
+        study
+        for study, own in zip(opened.cohort.studies, places, strict=True)
+        if study.sagittal_t2 and study.sagittal_t1 and study.axial_t2 and not np.isnan(own).any()
+    )
     one = opened.cohort.subset([whole.study_id])
     context = make_context(tmp_path, opened.volumes, all_studies=opened.cohort)
     notes: list[str] = []
@@ -110,6 +115,16 @@ def test_one_study_is_told_and_placed_as_usual(opened: Any, tmp_path: Path, trai
     (chosen,) = selector.sagittal(one.studies, context)
     assert len(chosen) == 15
     assert any("canal by its usual place" in note for note in notes)
+    positions = level_positions(one.studies, read_keypoints(one, silent))
+    near = [bool(whole.slices_within(place, AXIAL_T2, CONFIG.reach_mm)) for place in positions[0]]
+    assert any(near)
+    (axial,) = selector.axial(one.studies, positions, context)
+    for level, place, there in zip(LEVELS, positions[0], near, strict=True):
+        nearest = whole.nearest_slice(place, AXIAL_T2)
+        assert nearest is not None
+        choice = axial[AXIAL_T2, None, level]
+        assert (choice.series_id, choice.index) == (nearest.series.series_id, nearest.slice_index)
+        assert any(f"slice nearest to {level} taken: too few marked" in note for note in notes) == there
 
 
 def test_without_any_mark_the_middle_and_a_third_from_it_are_taken(opened: Any, tmp_path: Path) -> None:
