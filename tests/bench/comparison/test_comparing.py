@@ -1,5 +1,6 @@
 """From jobs in a store to a comparison: pooling, the prior, differences, and what is not mixed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from bench.comparison import compare, compare_each
+from bench.comparison.statistics import PairedDifference
 from bench.comparison.wording import grouped_notes
 from bench.errors import DataError, UsageError
 from bench.jobs.split import SplitFolder
@@ -138,12 +140,18 @@ def test_a_preset_with_a_hyphen_is_no_ablation(make_store) -> None:
     assert {result.ablation_of for result in comparison.approaches} == {None}
 
 
-@pytest.mark.parametrize(
-    ("sharpness", "verdict"), [(3.0, "better than"), (0.31, "not separable from"), (-2.0, "worse than")]
-)
-def test_an_approach_is_held_against_the_class_prior(make_store, sharpness: float, verdict: str) -> None:
-    (result,) = compare(stored_jobs(make_store({"mil": sharpness})), resamples=100).approaches
-    assert result.prior_verdict == f"{verdict} the class prior"
+def test_an_approach_is_better_or_worse_than_the_class_prior_or_neither(make_store) -> None:
+    (result,) = compare(stored_jobs(make_store({"mil": 2.0})), resamples=100).approaches
+    said = [
+        replace(result, versus_prior=PairedDifference(value, 1e-4, 39)).prior_verdict
+        for value in (-0.1, 0.001, 0.1, np.nan)
+    ]
+    assert said == [
+        "better than the class prior",
+        "not separable from the class prior",
+        "worse than the class prior",
+        "not separable from the class prior",
+    ]
 
 
 def test_approaches_with_the_same_note_are_named_together(make_store) -> None:
