@@ -35,8 +35,8 @@ SEVERAL_FRACTIONS = (
     "were used."
 )
 RANKS = (
-    "Rank: 1 + the number of approaches of the same train fraction that are separably better, so approaches that are "
-    "not separable can share a rank."
+    "Rank: one more than the number of approaches of the same train fraction that are separably better. So approaches "
+    "that are not separable can share a rank."
 )
 
 # Below this many studies the variance of rare large differences cannot be known.

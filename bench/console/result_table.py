@@ -89,8 +89,10 @@ def _title(comparison: Comparison) -> str:
 
 
 def _approach(result: ApproachResult, rank: int | None) -> list[RenderableType]:
-    label = Text(printable(result.approach if rank is None else f"{rank}. {result.approach}"), style="bold")
+    label = Text(printable(result.approach), style="bold")
     label.append("\n" + printable(result.label.removeprefix(f"{result.approach}-")), style="not bold")
+    if rank is not None:
+        label.append(f"\nrank {rank}")
     if not result.complete:
         label.append(f"\n{len(result.folds)} of {result.of_folds} folds", style="not bold yellow")
     spread = result.fold_spread

@@ -37,8 +37,8 @@ def losses(analysis: Analysis) -> Section:
     notes = []
     if not analysis.temperatures:
         notes.append(
-            "Temperature scaling is off: below 400 studies per approach the temperature cannot be told, and fitting it "
-            "makes the score worse more often than not."
+            "Temperature scaling is off: with fewer than 400 studies per approach, fitting a temperature makes the "
+            "score worse more often than not."
         )
     figures = [_share_figure(analysis), roc_figure(analysis), reliability_figure(analysis)]
     return Section("losses", "Where the loss comes from", tuple(notes), figures=tuple(figures), tables=tuple(tables))

@@ -175,7 +175,7 @@ def test_train_fractions_are_compared_within_an_approach_alone(make_store) -> No
         "sequence-quick@0.25": 2,
     }
     assert "A number after @ is the train fraction" in comparison.notes[0]
-    assert any(note.startswith("Rank: 1 + the number of approaches") for note in comparison.notes)
+    assert any(note.startswith("Rank: one more than the number of approaches") for note in comparison.notes)
 
 
 def test_one_train_fraction_for_all_is_said_once(make_store) -> None:
