@@ -15,6 +15,7 @@ from bench.comparison.imported import imported_from
 from bench.comparison.influence import Influence, score_influence, skill_influence
 from bench.comparison.pairs import Mask, Pairs
 from bench.comparison.pooled import Pooled, Split, pool, prior_terms, read_split
+from bench.comparison.presets import preset_names
 from bench.comparison.resampling import RESAMPLES
 from bench.comparison.results import (
     ApproachResult,
@@ -120,9 +121,10 @@ def compare(jobs: Sequence[StoredJob], *, resamples: int = RESAMPLES) -> Compari
     pooled = [pool(members, split) for members in groups.values()]
     names = labels(pooled)
     pairs = Pairs(pooled, names, folds=split.fold, weights=prior.denominators, resamples=resamples)
-    results = [_result(names[index], each, split, prior, pairs, index) for index, each in enumerate(pooled)]
+    lines = [_line(each) for each in pooled]
+    results = [_result(names[index], lines[index], split, prior, pairs, index) for index in range(len(pooled))]
     order = sorted(range(len(results)), key=lambda i: _place(results[i]))
-    compared, differences = _compared(order, pairs)
+    compared, differences = _compared(order, lines, pairs)
     graded = np.logical_or.reduce([each.held_out for each in pooled])
     first = finished[0]
     return Comparison(
@@ -151,7 +153,8 @@ def _place(result: ApproachResult) -> tuple[bool, float, float]:
     return not result.complete, -result.train_fraction, result.estimate.score
 
 
-def _result(label: str, pooled: Pooled, split: Split, prior: StudyTerms, pairs: Pairs, index: int) -> ApproachResult:
+def _result(label: str, line: Line, split: Split, prior: StudyTerms, pairs: Pairs, index: int) -> ApproachResult:
+    pooled = pairs.pooled[index]
     job = pooled.jobs[0]
     studies = pooled.held_out
     score, of_prior = pairs.influence(index, studies), _reference(prior, studies)
@@ -173,13 +176,13 @@ def _result(label: str, pooled: Pooled, split: Split, prior: StudyTerms, pairs: 
         versus_prior=paired_difference(score, of_prior),
         skill=None if skill is None else skill.value,
         skill_interval=None if skill is None else skill.interval,
-        ablation_of=_line(pooled).ablation_of,
+        ablation_of=line.ablation_of,
         fit_seconds=_per_seed([job.result.fit_seconds for job in pooled.jobs], pooled),
         predict_seconds=_per_seed([job.result.predict_seconds for job in pooled.jobs], pooled),
         peak_memory_mb=max((job.result.peak_memory_mb or 0.0 for job in pooled.jobs), default=0.0) or None,
         true_points=_true_points(pooled),
         localisation=_localisation(pooled),
-        notes=result_notes(pooled, _line(pooled)),
+        notes=result_notes(pooled, line),
         jobs=pooled.jobs,
         imported=imported_from(pooled.jobs),
     )
@@ -190,9 +193,11 @@ def _per_seed(seconds: Sequence[float | None], pooled: Pooled) -> float | None:
     return sum(known) / len(pooled.terms) if len(known) == len(seconds) else None
 
 
-def _compared(order: Sequence[int], pairs: Pairs) -> tuple[tuple[FamilyResult, ...], tuple[Difference, ...]]:
+def _compared(
+    order: Sequence[int], lines: Sequence[Line], pairs: Pairs
+) -> tuple[tuple[FamilyResult, ...], tuple[Difference, ...]]:
     """All families and their differences, approaches in the order of the table."""
-    found = [pairs.compare(family, order) for family in families([_line(pairs.pooled[index]) for index in order])]
+    found = [pairs.compare(family, order) for family in families([lines[index] for index in order])]
     compared = [each for each in found if each is not None]
     return tuple(family for family, _ in compared), tuple(each for _, own in compared for each in own)
 
@@ -200,7 +205,8 @@ def _compared(order: Sequence[int], pairs: Pairs) -> tuple[tuple[FamilyResult, .
 def _line(pooled: Pooled) -> Line:
     job = pooled.jobs[0]
     complete = len(pooled.folds) == job.folds
-    return Line(job.approach, job.preset, job.config_hash, job.train_fraction, complete)
+    presets = preset_names(job) if "-" in job.preset else frozenset()
+    return Line(job.approach, job.preset, job.config_hash, job.train_fraction, complete, presets)
 
 
 def _reference(terms: StudyTerms, studies: Mask) -> Influence:

@@ -23,6 +23,7 @@ class Line:
         config_hash: of the resolved configuration.
         train_fraction: the share of the training studies that was used.
         complete: whether every fold is finished.
+        presets: those of the plug-in, where it is still there: one of them is no ablation, whatever its name.
     """
 
     approach: str
@@ -30,12 +31,13 @@ class Line:
     config_hash: str
     train_fraction: float
     complete: bool
+    presets: frozenset[str] = frozenset()
 
     @property
     def ablation_of(self) -> str | None:
         """The preset that an ablation changes; None for what is no ablation."""
         base, hyphen, _ = self.preset.partition("-")
-        return base if hyphen and base else None
+        return base if hyphen and base and self.preset not in self.presets else None
 
 
 @dataclass(frozen=True, slots=True)

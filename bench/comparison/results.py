@@ -120,6 +120,13 @@ class ApproachResult:
         return self.versus_prior.difference < 0 and self.versus_prior.p < SIGNIFICANCE
 
     @property
+    def prior_verdict(self) -> str:
+        """How it compares with the class prior, p unadjusted, in words."""
+        if not self.versus_prior.p < SIGNIFICANCE:
+            return "not separable from the class prior"
+        return f"{'better' if self.beats_prior else 'worse'} than the class prior"
+
+    @property
     def fold_mean(self) -> float:
         """The mean of the folds' scores; not the pooled score, since the metric is no mean over studies."""
         return statistics.fmean(fold.score for fold in self.folds)

@@ -34,6 +34,15 @@ IN_PROCESS = (
     "whole process, and global state of the notebook may have changed its predictions"
 )
 
+SEVERAL_FRACTIONS = (
+    "A number after @ is the train fraction: the share of each fold's training studies that was used. Without it, all "
+    "were used."
+)
+RANKS = (
+    "Rank: one more than the number of approaches of the same train fraction that are separably better. So approaches "
+    "that are not separable can share a rank."
+)
+
 # Below this many studies the variance of rare large differences cannot be known.
 FEW_STUDIES = 30
 
@@ -49,7 +58,7 @@ def labels(pooled: Sequence[Pooled]) -> list[str]:
     if len(set(fractions)) == 1:
         return names  # said once, by `train_fraction_text`
     return [
-        name if fraction == 1 else f"{name}, {fraction:.4g} of the training studies"
+        name if fraction == 1 else f"{name}@{fraction:g}"  # as in `bench.jobs.store.names_of`
         for name, fraction in zip(names, fractions, strict=True)
     ]
 
@@ -61,18 +70,36 @@ def train_fraction_text(results: Sequence[ApproachResult]) -> str | None:
     return None if fraction == 1 else f"trained on {fraction:.4g} of the training studies"
 
 
+def several_fractions(results: Sequence[ApproachResult]) -> bool:
+    """Whether train fractions are part of the names."""
+    return len({result.train_fraction for result in results}) > 1
+
+
+def folds_text(folds: Sequence[int]) -> str:
+    """``fold 2``, or ``folds 0, 1``."""
+    return f"{'fold' if len(folds) == 1 else 'folds'} {', '.join(map(str, folds))}"
+
+
+def grouped_notes(results: Sequence[ApproachResult]) -> list[str]:
+    """The notes on approaches as sentences, those with the same note together."""
+    found: dict[str, list[str]] = {}
+    for result in results:
+        for note in result.notes:
+            found.setdefault(note, []).append(result.label)
+    return [f"{', '.join(names)}: {note}." for note, names in found.items()]
+
+
 def result_notes(pooled: Pooled, line: Line) -> tuple[str, ...]:
     """What a reader must know of one approach's line."""
     imported = imported_from(pooled.jobs)
     notes = [] if imported is None else imported_notes(imported)
     if line.ablation_of is not None:
-        notes.append(f"an ablation of {line.approach}-{line.ablation_of}: compared with that alone, and not ranked")
+        notes.append(f"ablation of {line.approach}-{line.ablation_of}, compared with that alone and not ranked")
     if any(other.result.in_process for other in pooled.jobs):
         notes.append(IN_PROCESS)
     job = pooled.jobs[0]
     if len(pooled.folds) < job.folds:
-        there = ", ".join(map(str, pooled.folds))
-        notes.append(f"incomplete: {len(pooled.folds)} of {job.folds} folds finished (fold {there})")
+        notes.append(f"incomplete: {len(pooled.folds)} of {job.folds} folds finished ({folds_text(pooled.folds)})")
     seeds = sorted({other.seed for other in pooled.left_out})
     if seeds:
         notes.append(f"left out: seed {', '.join(map(str, seeds))}, which lacks a fold that other seeds have")
@@ -102,7 +129,10 @@ def comparison_notes(
     """
     fraction = train_fraction_text(results)
     notes = [] if fraction is None else [f"All approaches were {fraction} of each fold."]
-    notes += [_seeds_note(results), NOT_COVERED]
+    notes += [SEVERAL_FRACTIONS] if several_fractions(results) else []
+    notes.append(_seeds_note(results))
+    notes += [RANKS] if any(family.ranked for family in families) else []
+    notes.append(NOT_COVERED)
     if families:
         notes.append(ADJUSTED)
     notes += [detectable_text(family) for family in families]
@@ -113,8 +143,8 @@ def comparison_notes(
         notes.append(f"n = {fewest}: intervals and p-values from fewer than {FEW_STUDIES} studies are too optimistic.")
     if len({tuple(fold.fold for fold in result.folds) for result in results}) > 1:
         notes.append(
-            "Approaches have different folds finished. Each line is scored on its own studies; differences are on the "
-            "studies that both have graded."
+            "Approaches have different folds finished. Each is scored on the studies of its own folds; differences are "
+            "on the studies that both have graded."
         )
     run = [result for result in results if result.imported is None]
     framework = {

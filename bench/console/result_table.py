@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bench.comparison import ApproachResult, Comparison
 from bench.comparison.formatting import duration, location_text, megabytes, p_text
-from bench.comparison.wording import stability_text
+from bench.comparison.wording import grouped_notes, stability_text
 from bench.files.foreign import printable
 from bench.metric import PARTS
 
@@ -89,8 +89,10 @@ def _title(comparison: Comparison) -> str:
 
 
 def _approach(result: ApproachResult, rank: int | None) -> list[RenderableType]:
-    label = Text(printable(result.approach if rank is None else f"{rank}. {result.approach}"), style="bold")
+    label = Text(printable(result.approach), style="bold")
     label.append("\n" + printable(result.label.removeprefix(f"{result.approach}-")), style="not bold")
+    if rank is not None:
+        label.append(f"\nrank {rank}")
     if not result.complete:
         label.append(f"\n{len(result.folds)} of {result.of_folds} folds", style="not bold yellow")
     spread = result.fold_spread
@@ -134,15 +136,12 @@ def _remarks(comparison: Comparison) -> list[str]:
     if len(comparison.differences) > 10:
         remarks.append(f"{len(comparison.differences) - 10} more pairs are in the report.")
     remarks += [text for family in comparison.families if (text := stability_text(family)) is not None]
+    remarks += grouped_notes(comparison.approaches)
     for result in comparison.approaches:
         if not result.beats_prior and result.approach != "prior":
             p = p_text(result.versus_prior.p)
             these = "these trained models are " if result.versus_prior.one_seed else ""
-            remarks.append(
-                f"{result.label}: {these}not separably better than the class prior "
-                f"(n = {result.studies}, unadjusted p {p})."
-            )
-        remarks += [f"{result.label}: {note}." for note in result.notes]
+            remarks.append(f"{result.label}: {these}{result.prior_verdict} (n = {result.studies}, unadjusted p {p}).")
         if result.true_points is not None:
             remarks.append(f"{result.label}: {result.true_points:.4f} with the annotators' points instead of its own.")
         for condition, points in (result.localisation or {}).items():

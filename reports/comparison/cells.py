@@ -99,6 +99,11 @@ def memory(amount: float | None) -> Cell:
     return nothing() if amount is None else Cell(megabytes(amount), amount)
 
 
+def first_of(shown: int, of: int) -> str:
+    """What a caption adds where a figure leaves approaches out."""
+    return f" The first {shown} of {of} approaches; the table has all." if of > shown else ""
+
+
 def study(number: int) -> Cell:
     """A study, linked to the case viewer where it is shown there."""
     return Cell(str(number), str(number), study=number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.comparison import ApproachResult, Comparison
+from bench.comparison.wording import SEVERAL_FRACTIONS, several_fractions
 
 from .cells import number_text
 
@@ -23,7 +24,8 @@ def lead(comparison: Comparison) -> str:
         f"{number_text(best.estimate.score, 4)} (95 % interval {number_text(low)} to {number_text(high)}, n = "
         f"{best.studies} studies)."
     )
-    return f"{said} {_standing(best, comparison)}".strip()
+    fractions_said = SEVERAL_FRACTIONS if several_fractions(comparison.approaches) else ""
+    return " ".join(part for part in (said, _standing(best, comparison), fractions_said) if part)
 
 
 def _standing(best: ApproachResult, comparison: Comparison) -> str:
@@ -32,8 +34,7 @@ def _standing(best: ApproachResult, comparison: Comparison) -> str:
     if family is None:
         if best.approach == "prior":
             return ""
-        verdict = "better than the class prior" if best.beats_prior else "not separable from the class prior"
-        return f"{_subject(best)} {verdict} ({number_text(best.prior, 4)}, n = {best.studies})."
+        return f"{_subject(best)} {best.prior_verdict} ({number_text(best.prior, 4)}, n = {best.studies})."
     tied = [
         difference.second if difference.first == best.label else difference.first
         for difference in comparison.differences

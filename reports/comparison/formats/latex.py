@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from ..model import Document, Section, Table
 
+_APART = "\0"  # between hyphens, which would become a dash
+_HYPHENS = re.compile("(?<=-)(?=-)")
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -28,6 +31,9 @@ _ESCAPES = {
     "·": r"$\cdot$",
     "\u202f": r"\,",
     '"': r"\textquotedbl{}",
+    "[": "{[}",  # at the start of a row it would be an argument of the line break before, as would the star
+    "*": "{*}",
+    _APART: "{}",
 }
 _PREAMBLE = (
     r"\documentclass[a4paper,landscape]{article}",
@@ -89,6 +95,5 @@ def _table(table: Table) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """A text that LaTeX takes as it is; what it cannot set becomes a question mark."""
-    return "".join(
-        _ESCAPES.get(one, one if one.isascii() and one.isprintable() else "?") for one in " ".join(text.split())
-    )
+    apart = _HYPHENS.sub(_APART, " ".join(text.replace(_APART, "?").split()))
+    return "".join(_ESCAPES.get(one, one if one.isascii() and one.isprintable() else "?") for one in apart)

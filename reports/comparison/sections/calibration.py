@@ -7,7 +7,7 @@ import math
 from bench.comparison.analysis import Analysis
 from bench.targets import CONDITIONS
 
-from ..cells import NAMES, interval, interval_column, number, number_text, p_value, text, whole, words_column
+from ..cells import NAMES, first_of, interval, interval_column, number, number_text, p_value, text, whole, words_column
 from ..model import Column, Figure, Panel, Series, Table
 
 _CURVES = 10  # approaches per panel
@@ -34,9 +34,9 @@ def roc_figure(analysis: Analysis) -> Figure:
                 diagonal=True,
             )
         )
-    return Figure(
-        "roc", "ROC of severe", tuple(panels), "Severe against the rest, all levels and sides of a condition."
-    )
+    caption = "Severe against the rest, all levels and sides of a condition."
+    caption += first_of(_CURVES, len({each.label for each in analysis.roc}))
+    return Figure("roc", "ROC of severe", tuple(panels), caption)
 
 
 def roc_table(analysis: Analysis) -> Table:
@@ -110,9 +110,8 @@ def reliability_figure(analysis: Analysis) -> Figure:
         )
     caption = (
         "Severe probabilities against the share of severe labels, both with the weights 1, 2, 4, in ten equally wide "
-        "bins. "
-        "Band: 95 % of models with the first approach's predictions that are perfectly calibrated."
-    )
+        "bins. Band: where 95 % of perfectly calibrated models with the predictions of the first approach would lie."
+    ) + first_of(_CURVES, len({each.label for each in analysis.reliabilities}))
     return Figure("reliability", "Reliability of severe", tuple(panels), caption)
 
 
@@ -146,10 +145,9 @@ def reliability_table(analysis: Analysis) -> Table:
             )
         )
     caption = (
-        "Expected calibration error of the severe probability, with the weights 1, 2, 4. Few labels make an error of "
-        "their "
-        "own: beside it the mean and the 95th percentile of the error of a perfectly calibrated model with these "
-        "predictions."
+        "Expected calibration error of the severe probability, with the weights 1, 2, 4. With few labels even a "
+        "perfectly calibrated model shows an error: its mean and its 95th percentile, for a model with these "
+        "predictions, are beside it."
     )
     return Table("calibration", "Calibration error", columns, tuple(rows), caption)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bench.comparison import ApproachResult, Comparison
-from bench.comparison.wording import detectable_text
+from bench.comparison.wording import RANKS, SEVERAL_FRACTIONS, detectable_text, folds_text, grouped_notes
 from bench.metric import PARTS
 
 from ..cells import (
@@ -24,10 +24,6 @@ from ..cells import (
 )
 from ..model import Cell, Column, Figure, Panel, Section, Series, Table
 
-_RANK = (
-    "1 + the number of approaches of the same train fraction that are separably better, so approaches that are not "
-    "separable can share a rank"
-)
 _IN_PROCESS = "run by `bench.run` inside a notebook or script, not in a process of its own: see the notes above"
 _SHORT = {
     "spinal": "spinal",
@@ -45,13 +41,17 @@ def leaderboard(comparison: Comparison, unreadable: Sequence[str]) -> Section:
     tables = [_table(comparison, complete, "leaderboard", "Leaderboard", references=True)]
     if incomplete:
         tables.append(_table(comparison, incomplete, "incomplete", "Incomplete approaches", references=False))
-    later = {detectable_text(family) for family in comparison.families[1:]}  # with the pairs
-    notes = [f"{result.label}: {note}." for result in comparison.approaches for note in result.notes]
+    elsewhere = {detectable_text(family) for family in comparison.families[1:]}  # with the pairs
+    elsewhere |= {RANKS, SEVERAL_FRACTIONS}  # in the caption, and in the lead
     return Section(
         "leaderboard",
         "Leaderboard",
         notes=(),
-        bullets=(*(note for note in comparison.notes if note not in later), *notes, *unreadable),
+        bullets=(
+            *(note for note in comparison.notes if note not in elsewhere),
+            *grouped_notes(comparison.approaches),
+            *unreadable,
+        ),
         figures=(_overview(comparison), _parts(comparison)),
         tables=tuple(tables),
     )
@@ -62,7 +62,7 @@ def _table(
 ) -> Table:
     floor, ranked = comparison.floor is not None, comparison.ranked and references
     columns = [words_column("approach"), Column("score"), interval_column("95 % interval")]
-    columns += [Column("rank", about=_RANK)] if ranked else []
+    columns += [Column("rank", about=RANKS)] if ranked else []
     columns += [Column("lacks", "text")] if not references else []
     columns += [Column(_SHORT[part], about=NAMES[part]) for part in PARTS]
     columns += [Column("fold mean"), Column("fold SD")]
@@ -77,7 +77,7 @@ def _table(
         rows = [(*row, text("yes" if each.in_process else "")) for row, each in zip(rows, results, strict=True)]
         last = [(*row, nothing()) for row in last]
     skill_words = " Skill is paired by study, on the studies of each row." if floor else ""
-    rank_words = f" Rank is {_RANK}." if ranked else ""
+    rank_words = f" {RANKS}" if ranked else ""
     caption = (
         "Pooled out-of-fold score: weighted log loss, every study once per seed; lower is better. The metric is not a "
         f"mean over studies, so the mean of the folds differs from it.{skill_words}{rank_words} Times are summed over "
@@ -98,7 +98,7 @@ def _row(comparison: Comparison, result: ApproachResult, *, floor: bool, ranked:
         cells.append(nothing() if rank is None else whole(rank))
     if lacks:
         missing = sorted(set(range(result.of_folds)) - {fold.fold for fold in result.folds})
-        cells.append(text("fold " + ", ".join(map(str, missing))))
+        cells.append(text(folds_text(missing)))
     cells += [number(value) for value in estimate.parts.values()]
     cells += [number(result.fold_mean), number(result.fold_spread)]
     cells += [number(result.skill, 2), interval(result.skill_interval, 2)] if floor else []

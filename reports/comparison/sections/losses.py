@@ -10,6 +10,7 @@ from bench.targets import SEVERITIES
 
 from ..cells import (
     NAMES,
+    first_of,
     grade_words,
     interval,
     interval_column,
@@ -36,8 +37,8 @@ def losses(analysis: Analysis) -> Section:
     notes = []
     if not analysis.temperatures:
         notes.append(
-            "Temperature scaling is off: below 400 studies per approach the temperature cannot be told, and fitting it "
-            "makes the score worse more often than not."
+            "Temperature scaling is off: with fewer than 400 studies per approach, fitting a temperature makes the "
+            "score worse more often than not."
         )
     figures = [_share_figure(analysis), roc_figure(analysis), reliability_figure(analysis)]
     return Section("losses", "Where the loss comes from", tuple(notes), figures=tuple(figures), tables=tuple(tables))
@@ -86,7 +87,8 @@ def _grade(condition: str, grade: int) -> str:
 
 
 def _share_figure(analysis: Analysis) -> Figure:
-    labels = list(dict.fromkeys(each.label for each in analysis.loss_shares))[:_DRAWN]
+    every = list(dict.fromkeys(each.label for each in analysis.loss_shares))
+    labels = every[:_DRAWN]
     panels = []
     for part in PARTS:
         grades = (0, 1) if part == "any_severe_spinal" else (0, 1, 2)
@@ -100,7 +102,7 @@ def _share_figure(analysis: Analysis) -> Figure:
             colour = _COLOURS[2 if name == "severe" else grade]
             series.append(Series(name, tuple(sums), tuple(labels), kind="bars", colour=colour))
         panels.append(Panel(NAMES[part], "share of the score", "", tuple(series), categories=tuple(labels)))
-    caption = "What labels of each true grade add to the score, all levels together."
+    caption = "What labels of each true grade add to the score, all levels together." + first_of(_DRAWN, len(every))
     return Figure("loss-shares", "Loss by condition and true grade", tuple(panels), caption)
 
 

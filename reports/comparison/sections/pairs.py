@@ -38,7 +38,8 @@ def pairs(analysis: Analysis) -> Section:
     families = comparison.families
     tables = [_differences(comparison)]
     for number_, family in enumerate(families, start=1):
-        if len(family.labels) > 2:
+        members = len(family.labels)
+        if members > 2 and family.pairs == members * (members - 1) // 2:  # all with all: others have a row each above
             tables.append(_matrix(family, number_))
         if family.stability is not None:
             tables.append(_ranks(family, number_))
@@ -143,9 +144,8 @@ def _ranks(family: FamilyResult, number_: int) -> Table:
         for label, shares in zip(family.stability.labels, family.stability.shares, strict=True)
     ]
     caption = (
-        f"Share of bootstrap samples of the studies (n = {family.studies}) in which an approach has each rank; "
-        "Kendall's "
-        f"tau to the order on all studies: {number_text(family.stability.kendall_tau, 2)}."
+        f"Share of bootstrap samples of the studies (n = {family.studies}) in which an approach has each rank by score "
+        f"alone; Kendall's tau to the order on all studies: {number_text(family.stability.kendall_tau, 2)}."
     )
     return Table(f"rank-stability-{number_}", f"Rank stability, {family.name}", columns, tuple(rows), caption)
 
@@ -164,7 +164,7 @@ def _stability(family: FamilyResult, number_: int) -> Figure:
         for place in range(len(labels))
     )
     panel = Panel("", "share of bootstrap samples", "", series, categories=labels, x_range=(0, 1))
-    caption = f"How often each approach has each rank, n = {family.studies} studies."
+    caption = f"How often each approach has each rank by score alone, n = {family.studies} studies."
     return Figure(f"rank-stability-{number_}", f"Rank stability, {family.name}", (panel,), caption)
 
 

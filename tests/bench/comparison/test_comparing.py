@@ -1,5 +1,6 @@
 """From jobs in a store to a comparison: pooling, the prior, differences, and what is not mixed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pandas as pd
 import pytest
 
 from bench.comparison import compare, compare_each
+from bench.comparison.statistics import PairedDifference
+from bench.comparison.wording import grouped_notes
 from bench.errors import DataError, UsageError
 from bench.jobs.split import SplitFolder
 from bench.jobs.store import StoredJob, stored_jobs
@@ -126,7 +129,36 @@ def test_the_prior_and_ablations_do_not_enlarge_the_main_family(make_store) -> N
     assert ablation.p_adjusted == ablation.paired.p  # one pair needs no adjustment
     result = next(result for result in comparison.approaches if result.ablation_of)
     assert result.ablation_of == "quick"
-    assert any("an ablation of sharp-quick" in note for note in result.notes)
+    assert any("ablation of sharp-quick" in note for note in result.notes)
+
+
+def test_a_preset_with_a_hyphen_is_no_ablation(make_store) -> None:
+    store = make_store({"sequence": 3.0})
+    make_store({"sequence": 1.0}, preset="as-published")
+    comparison = compare(stored_jobs(store), resamples=200)
+    assert [(family.kind, family.pairs) for family in comparison.families] == [("main", 1)]
+    assert {result.ablation_of for result in comparison.approaches} == {None}
+
+
+def test_an_approach_is_better_or_worse_than_the_class_prior_or_neither(make_store) -> None:
+    (result,) = compare(stored_jobs(make_store({"mil": 2.0})), resamples=100).approaches
+    said = [
+        replace(result, versus_prior=PairedDifference(value, 1e-4, 39)).prior_verdict
+        for value in (-0.1, 0.001, 0.1, np.nan)
+    ]
+    assert said == [
+        "better than the class prior",
+        "not separable from the class prior",
+        "worse than the class prior",
+        "not separable from the class prior",
+    ]
+
+
+def test_approaches_with_the_same_note_are_named_together(make_store) -> None:
+    missing = {(name, 0, 3) for name in ("mil", "sequence")}
+    comparison = compare(stored_jobs(make_store({"mil": 2.0, "sequence": 1.0}, missing=missing)), resamples=100)
+    expected = "mil-quick, sequence-quick: incomplete: 3 of 4 folds finished (folds 0, 1, 2)."
+    assert grouped_notes(comparison.approaches) == [expected]
 
 
 def test_train_fractions_are_compared_within_an_approach_alone(make_store) -> None:
@@ -139,9 +171,11 @@ def test_train_fractions_are_compared_within_an_approach_alone(make_store) -> No
     assert ranks == {
         "mil-quick": 1,
         "sequence-quick": 2,
-        "mil-quick, 0.25 of the training studies": 1,
-        "sequence-quick, 0.25 of the training studies": 2,
+        "mil-quick@0.25": 1,
+        "sequence-quick@0.25": 2,
     }
+    assert "A number after @ is the train fraction" in comparison.notes[0]
+    assert any(note.startswith("Rank: one more than the number of approaches") for note in comparison.notes)
 
 
 def test_one_train_fraction_for_all_is_said_once(make_store) -> None:
@@ -215,7 +249,7 @@ def test_an_incomplete_approach_is_marked_and_compared_on_common_studies_alone(m
     whole, part = comparison.approaches
     assert (whole.approach, part.approach) == ("whole", "part")  # complete ones first, whatever the score
     assert not part.complete
-    assert "incomplete: 3 of 4 folds finished (fold 0, 1, 2)" in part.notes
+    assert "incomplete: 3 of 4 folds finished (folds 0, 1, 2)" in part.notes
     assert part.studies < whole.studies == 40
     (difference,) = comparison.differences
     assert difference.studies == part.studies

@@ -68,6 +68,8 @@ def test_intervals_power_and_rank_stability_are_printed(make_store) -> None:
         f"40 studies and 3 seeds could separate a difference of {comparison.differences[0].detectable:.4f}",
         "first in bootstrap samples of the studies (n = 40): mil-quick in",
         "Kendall's tau",
+        "rank 1",
+        "Rank: one more than the number of approaches",
         "do not cover other training sets",
     ):
         assert value in text

@@ -134,6 +134,13 @@ def test_a_narrow_screen_keeps_names_and_scores(browser, page_file: Path) -> Non
             assert score["x"] + score["width"] <= 420
 
 
+def test_a_leaderboard_with_ranks_fits_a_wide_screen(browser, page_file: Path) -> None:
+    page, _ = opened(browser, page_file, 1280, "light")
+    board = page.locator("table.leaderboard").first
+    assert board.locator('th[data-name="rank"]').count() == 1
+    assert board.evaluate("(table) => table.scrollWidth - table.parentElement.clientWidth") <= 0
+
+
 def test_every_table_sorts_both_ways(browser, page_file: Path) -> None:
     page, _ = opened(browser, page_file, 1280, "light")
     wrong = page.evaluate(

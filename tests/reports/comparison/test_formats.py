@@ -132,6 +132,13 @@ def test_several_data_sets_have_folders_of_their_own(written, make_store, tmp_pa
     ]
 
 
+def test_latex_takes_no_brackets_as_arguments_and_keeps_hyphens_apart(written) -> None:
+    latex = (written({"[9cm] --seed": 2.0, "*star": 1.0}) / "r.tex").read_text()
+    assert "{[}9cm] -{}-seed-quick" in latex
+    assert "{*}star-quick" in latex
+    assert not re.search(r"^[\[*]", latex, re.MULTILINE)  # would belong to the line break before
+
+
 @pytest.mark.slow
 def test_the_latex_compiles(written) -> None:
     if shutil.which("pdflatex") is None:

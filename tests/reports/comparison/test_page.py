@@ -188,7 +188,7 @@ def test_a_store_of_very_few_studies_makes_a_page(make_store, folds: int) -> Non
 def test_ranks_are_explained_and_given_from_three_seeds_on(make_store) -> None:
     page = page_of(make_store({"mil": 3.0, "other": 1.0}, seeds=(0, 1, 2)))
     assert 'data-name="rank"' in page
-    assert "1 + the number of approaches of the same train fraction that are separably better" in page
+    assert "one more than the number of approaches of the same train fraction that are separably better" in page
 
 
 def test_the_lead_names_the_best_of_the_main_comparison(make_store) -> None:
