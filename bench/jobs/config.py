@@ -166,6 +166,8 @@ def _merge(values: dict[str, Any], over: Mapping[str, Any]) -> None:
 def _override(values: dict[str, Any], override: str, config_class: type[BaseModel], approach: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
+        if not config_class.model_fields:
+            raise UsageError(f"--set {override}: {approach} has no settings. Omit it.")
         raise UsageError(f"--set {override}: write it as key=value. {nearest(key, config_class, approach)}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]

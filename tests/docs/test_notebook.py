@@ -9,6 +9,18 @@ import pytest
 from nbclient import NotebookClient
 
 CHECKOUT = Path(__file__).parents[2]
+LARGEST_BYTES = 300_000
+
+
+def test_the_notebook_is_stored_with_small_outputs() -> None:
+    path = CHECKOUT / "docs" / "notebook.ipynb"
+    assert path.stat().st_size < LARGEST_BYTES
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
+    assert all(output.output_type == "execute_result" for output in outputs)  # no errors, no warnings
 
 
 @pytest.mark.slow

@@ -305,6 +305,7 @@ def test_settings_for_one_of_several_approaches(suite: Any) -> None:
     assert epochs == {"brightness": 2, "prior": None}
     output = suite.run("--set", "epochs=2", approach="brightness,prior", code=2)
     assert "prior has no setting 'epochs'. It has none at all." in output
+    assert "prior has no settings. Omit it." in suite.run("--set", "epochs", approach="prior", code=2)
 
 
 @pytest.mark.slow
