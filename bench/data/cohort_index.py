@@ -22,6 +22,7 @@ from bench.data.tables import LABELS, POINTS, SERIES, table_path
 from bench.errors import DataError
 from bench.files.atomic import write_bytes, write_text
 from bench.imaging.cache import index_path, read_index
+from bench.imaging.sealed import read_sealed, sealed
 from bench.imaging.study import Series, Study
 from bench.imaging.volumes import Volumes
 
@@ -38,12 +39,15 @@ class Indexed:
     volumes: Volumes
 
 
-def write_cohort_index(path: Path, opened: Opened) -> None:
+def write_cohort_index(path: Path, opened: Opened) -> list[str]:
     """Write what `read_cohort_index` reads; files that say the same already stay.
 
     Args:
         path: the JSON document; the arrays take its name with ``.npz``.
         opened: the data set.
+
+    Returns:
+        What was there and is damaged, in words; it is written anew.
     """
     content = _npz(opened.cohort.studies)
     volumes = opened.volumes.folder
@@ -60,10 +64,14 @@ def write_cohort_index(path: Path, opened: Opened) -> None:
     there = _there(path)
     same = there is not None and {**there, "records": None} == {**about, "records": None}
     if same and _sha256(_arrays(path)) == about["arrays"]:
-        return
+        return []
+    damaged = [_arrays(path)] if same and _arrays(path).exists() else []
+    if there is None and path.exists() and (read_sealed(path) or about).get("schema_version") == SCHEMA_VERSION:
+        damaged = [path]  # and no other version's
     records = _records_hash(volumes, (row[1] for row in about["series"]))
     write_bytes(_arrays(path), content)
-    write_text(path, json.dumps({**about, "records": records}, allow_nan=False))
+    write_text(path, sealed(json.dumps({**about, "records": records}, allow_nan=False)))
+    return [f"{one} was damaged" for one in damaged]
 
 
 def read_cohort_index(path: Path, data_hash: str) -> Indexed:
@@ -100,12 +108,9 @@ def read_cohort_index(path: Path, data_hash: str) -> Indexed:
 
 def _there(path: Path) -> dict[str, Any] | None:
     """The document, or None where there is none that this release can read."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
+    found = read_sealed(path)
     keys = {"data_hash", "tables", "volumes", "volumes_index", "records", "arrays", "series", "notes"}
-    whole = isinstance(found, dict) and found.get("schema_version") == SCHEMA_VERSION and keys <= found.keys()
+    whole = found is not None and found.get("schema_version") == SCHEMA_VERSION and keys <= found.keys()
     return found if whole else None
 
 

@@ -159,7 +159,8 @@ def _sample(records: Mapping[int, Record], tasks: Sequence[SeriesFiles]) -> list
     """Some of the series that are in the cache, in any order."""
     known = [task.series_id for task in tasks if task.series_id in records]
     random.SystemRandom().shuffle(known)
-    chosen, size = [], 0
+    chosen: list[int] = []
+    size = 0
     for series_id in known:
         if len(chosen) >= SAMPLE and size >= SAMPLE_BYTES:
             break

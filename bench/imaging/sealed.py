@@ -14,11 +14,16 @@ _SEAL = '{"sha256": "'
 _HEX = 64
 
 
+def sealed(text: str) -> str:
+    """The text of a JSON object with its sha256 as first key."""
+    return f'{_SEAL}{_digest(text)}", {text[1:]}'
+
+
 def write_sealed(path: Path, text: str) -> None:
     """Write the text of a JSON object, whole or not at all, with its sha256 as first key."""
     temporary = temporary_beside(path)
     try:
-        temporary.write_text(f'{_SEAL}{_digest(text)}", {text[1:]}', encoding="utf-8")
+        temporary.write_text(sealed(text), encoding="utf-8")
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -93,7 +93,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     split_folder = JobFolder(jobs[0].folder_in(request.out)).split
     best = dataset.best_predictions(folder)
     changed = _write_split(split_folder, split, opened, best, dataset_name, dataset.caveat)
-    write_cohort_index(split_folder.cohort_index(jobs[0].data, request.cache), opened)
+    changed += write_cohort_index(split_folder.cohort_index(jobs[0].data, request.cache), opened)
     return Prepared(opened, split_folder.path, jobs, tuple(changed))
 
 

@@ -95,6 +95,8 @@ class SplitFolder:
             there_is = None
             changed.append(str(error).removesuffix(f" {SplitRecord.cure}").rstrip("."))
         if there_is is None or read_bytes(self.about) != record.text().encode():
+            if there_is is not None and there_is.files:  # an earlier version wrote none
+                changed.append(f"{self.about} said other things")
             record.write(self.about)
         return changed
 

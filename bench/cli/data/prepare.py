@@ -29,8 +29,8 @@ _LISTED = 20
 @click.option(
     "--verify",
     is_flag=True,
-    help="Compare the whole cache with its checksums and with the files; decode what differs. Every start compares 64 MiB "
-    "of it.",
+    help="Compare the whole cache with its checksums and with the files; decode what differs. Every start "
+    "compares 64 MiB of it.",
 )
 @click.option("--max-gb", type=float, help="Largest size in GB of the cache of this data set.")
 @options.cache_dir

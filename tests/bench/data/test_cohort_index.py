@@ -61,8 +61,25 @@ def test_studies_are_the_same_to_the_last_bit(opened, path) -> None:
 def test_writing_the_same_again_writes_nothing(opened, path) -> None:
     before = {file: file.stat().st_mtime_ns for file in path.parent.iterdir()}
     assert len(before) == 2
-    write_cohort_index(path, opened)
+    assert write_cohort_index(path, opened) == []
     assert {file: file.stat().st_mtime_ns for file in path.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["cohort.json", "cohort.npz"])
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"schema_version": 1}', None])
+def test_damage_is_named_and_made_anew(opened, path, name, damage) -> None:
+    damaged = path.with_name(name)
+    content = damaged.read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    damaged.write_bytes(flipped if damage is None else damage)
+    assert write_cohort_index(path, opened) == [f"{damaged} was damaged"]
+    assert damaged.read_bytes() == content
+
+
+def test_another_version_is_replaced_without_a_word(opened, path) -> None:
+    path.write_text('{"schema_version": 99}')
+    assert write_cohort_index(path, opened) == []
 
 
 @pytest.mark.parametrize("name", ["train.csv", "train_label_coordinates.csv", "train_series_descriptions.csv"])

@@ -59,6 +59,16 @@ def test_a_damaged_record_is_written_anew(workbench, text: str) -> None:
     assert about.read_text() == whole
 
 
+def test_a_record_that_says_other_things_is_named_and_written_anew(workbench) -> None:
+    prepared = workbench.prepare()
+    about = SplitFolder(prepared.split_folder).about
+    whole = about.read_text()
+    about.write_text(whole.replace('"studies": 12', '"studies": 13'))
+    assert about.read_text() != whole
+    assert workbench.prepare().changed == (f"{about} said other things",)
+    assert about.read_text() == whole
+
+
 def test_files_that_are_whole_are_left_alone(workbench) -> None:
     folder = workbench.prepare().split_folder
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
