@@ -18,7 +18,6 @@ from bench.report import Output
 from bench.reports.comparison.cells import first_of
 from bench.reports.comparison.report import render
 from bench.reports.comparison.words import lead
-from bench.reports.comparison.words import lead
 
 PLOTLY = "plotly.js (basic - minified)"
 
