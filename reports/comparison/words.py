@@ -19,8 +19,9 @@ def lead(comparison: Comparison) -> str:
     low, high = best.estimate.interval
     fractions = {result.train_fraction for result in complete if result.approach != "prior"}
     which = "of the complete approaches" + (" trained on most studies" if len(fractions) > 1 else "")
+    apart = " (ablations apart)" if any(result.ablation_of is not None for result in complete) else ""
     said = (
-        f"{best.label} has the lowest pooled out-of-fold score {which} (ablations apart): "
+        f"{best.label} has the lowest pooled out-of-fold score {which}{apart}: "
         f"{number_text(best.estimate.score, 4)} (95 % interval {number_text(low)} to {number_text(high)}, n = "
         f"{best.studies} studies)."
     )
@@ -44,7 +45,7 @@ def _standing(best: ApproachResult, comparison: Comparison) -> str:
     ]
     if tied:
         return f"{_subject(best)} not separable from {', '.join(tied)} (n = {best.studies})."
-    return f"{_subject(best)} separable from all others of {family.name} (n = {best.studies})."
+    return f"{_subject(best)} separable from all other {family.name} (n = {best.studies})."
 
 
 def _subject(result: ApproachResult) -> str:

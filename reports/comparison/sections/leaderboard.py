@@ -156,7 +156,8 @@ def _overview(comparison: Comparison) -> Figure:
             " The noise floor is the score of the true label probabilities: no approach can be expected to beat it."
         )
     panel = Panel("", "weighted log loss", "", tuple(series), categories=labels)
-    return Figure("scores", "Score between class prior and noise floor", (panel,), caption)
+    title = "Score against the class prior" if comparison.floor is None else "Score between class prior and noise floor"
+    return Figure("scores", title, (panel,), caption)
 
 
 def _n(results: Sequence[ApproachResult]) -> str:

@@ -16,7 +16,7 @@ def chosen_studies(analysis: Analysis, most: int) -> dict[int, str]:
     ]
     found = analysis.label_errors
     suspected = [
-        (each.study, f"suspected label {place}: {target_words(each.name)}")
+        (each.study, f"suspected label error {place}: {target_words(each.name)}")
         for place, each in enumerate(found.suspects if found is not None else (), start=1)
     ]
     chosen: dict[int, list[str]] = {}

@@ -15,6 +15,7 @@ from bench.jobs.folder import JobFolder
 from bench.jobs.store import stored_jobs
 from bench.plugins import load
 from bench.report import Output
+from bench.reports.comparison.cells import first_of
 from bench.reports.comparison.report import render
 from bench.reports.comparison.words import lead
 
@@ -200,3 +201,26 @@ def test_the_lead_names_the_best_of_the_main_comparison(make_store) -> None:
     assert "one-image" not in said
     assert re.search(r"(mil|like)-quick has the lowest pooled out-of-fold score", said)
     assert re.search(r"These trained models are not separable from (mil|like)-quick \(n = 40\)\.", said)
+
+
+def test_the_lead_says_what_the_best_is_separable_from(make_store) -> None:
+    store = make_store({"sharp": 3.0, "blunt": 0.5}, dataset="rsna2024", floor=None)
+    (comparison,) = compare_each(stored_jobs(store), resamples=500)
+    said = lead(comparison)
+    assert said.startswith("sharp-quick has the lowest pooled out-of-fold score of the complete approaches: ")
+    assert said.endswith("These trained models are separable from all other complete approaches (n = 40).")
+    assert "Score against the class prior" in page_of(store)
+
+
+def test_train_fractions_in_names_are_explained_at_the_top_and_ablations_are_said_to_be_apart(make_store) -> None:
+    make_store({"mil": 3.0}, train_fraction=0.2)
+    make_store({"mil": 1.0}, preset="quick-one-image")
+    (comparison,) = compare_each(stored_jobs(make_store({"mil": 3.0})), resamples=100)
+    assert "(ablations apart)" in lead(comparison)
+    assert "A number after @ is the train fraction" in lead(comparison)
+    assert "mil-quick@0.2" in {result.label for result in comparison.approaches}
+
+
+def test_a_figure_that_leaves_approaches_out_says_so() -> None:
+    assert first_of(10, 10) == ""
+    assert first_of(10, 16) == " The first 10 of 16 approaches; the table has all."
