@@ -34,7 +34,9 @@ class StoredNetwork:
         Raises:
             DamagedError: the file is missing or is not what was written.
         """
-        with torch.random.fork_rng(devices=[]):
-            model = self.build().eval()
-        load_model(self.path, model)
-        return settle(model, device)
+        # Weights that were made in inference mode take other kernels (of an LSTM), which round differently.
+        with torch.inference_mode(mode=False):
+            with torch.random.fork_rng(devices=[]):
+                model = self.build().eval()
+            load_model(self.path, model)
+            return settle(model, device)

@@ -48,7 +48,7 @@ def test_a_job_that_is_stopped_everywhere_ends_with_the_same_bytes(
             execute(replace(_order(job, asked), stop_at=float(attempt)), lambda *_, **__: None)
             break
         stops += 1
-    assert stops >= 3
+    assert stops >= 1
     expected = JobFolder(job.folder_in(whole.out))
     assert files.path != expected.path
     for path in (

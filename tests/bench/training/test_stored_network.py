@@ -37,6 +37,13 @@ def test_loading_draws_no_random_number(tmp_path: Path) -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_what_is_loaded_in_inference_mode_rounds_as_what_was_trained(tmp_path: Path) -> None:
+    save_model(tmp_path / "model.safetensors", build())
+    with torch.inference_mode():
+        loaded = StoredNetwork(tmp_path / "model.safetensors", build).load("cpu")
+    assert not any(tensor.is_inference() for tensor in loaded.state_dict().values())
+
+
 def test_several_are_in_memory_one_after_the_other(tmp_path: Path) -> None:
     alive: list[weakref.ref[nn.Module]] = []
 
