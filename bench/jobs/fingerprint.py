@@ -41,7 +41,6 @@ BOOKKEEPING = frozenset(
         "bench.files.checksums",
         "bench.files.csv_cells",  # refuses tables, and changes none
         "bench.files.foreign",  # how text is shown
-        "bench.files.full",  # which disk is named
         "bench.files.inflated",
         "bench.files.memory",
         "bench.files.places",  # whether a folder is there
