@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -233,8 +234,10 @@ def _import(plugin: Plugin) -> Any:
             f"{plugin.origin} asks for itself while it is being imported: it calls the suite at its top level. Move "
             "that call under `if __name__ == '__main__':`."
         )
-    if name in sys.modules:
-        return sys.modules[name]
+    loaded = sys.modules.get(name)
+    if loaded is not None and os.path.realpath(loaded.__file__ or "") == os.path.realpath(_source(plugin.path)):
+        return loaded
+    _forget(name)  # another file of the same name, imported earlier in this process
     _being_imported.add(name)
     try:
         return _import_file(plugin, name)
@@ -246,11 +249,9 @@ def _import_file(plugin: Plugin, name: str) -> Any:
     assert plugin.path is not None
     if any(plugin.path.parent == Path(root) / plugin.kind for root in bench.__path__):
         return importlib.import_module(name)
-    package = plugin.path / "__init__.py"
+    source = _source(plugin.path)
     spec = importlib.util.spec_from_file_location(
-        name,
-        package if package.is_file() else plugin.path,
-        submodule_search_locations=[str(plugin.path)] if package.is_file() else None,
+        name, source, submodule_search_locations=[str(plugin.path)] if source != plugin.path else None
     )
     assert spec is not None
     assert spec.loader is not None
@@ -259,10 +260,20 @@ def _import_file(plugin: Plugin, name: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        for loaded in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
-            del sys.modules[loaded]
+        _forget(name)
         raise
     return module
+
+
+def _source(path: Path) -> Path:
+    """The file that is imported: the module itself, or the `__init__.py` of a folder."""
+    package = path / "__init__.py"
+    return package if package.is_file() else path
+
+
+def _forget(name: str) -> None:
+    for loaded in [one for one in sys.modules if one == name or one.startswith(f"{name}.")]:
+        del sys.modules[loaded]
 
 
 def _reason(error: BaseException, plugin: Plugin) -> str:

@@ -60,6 +60,19 @@ def test_two_of_one_name_are_both_named(tmp_path: Path) -> None:
         available("approaches", [write(tmp_path / "prior.py")])
 
 
+def test_two_of_one_name_in_turn_are_each_their_own(tmp_path: Path) -> None:
+    first = write(tmp_path / "first" / "mine.py")
+    write(tmp_path / "second" / "mine" / "__init__.py", "from .inner import Mine")
+    write(tmp_path / "second" / "mine" / "inner.py", APPROACH + "    place = 2\n")
+    write(tmp_path / "third" / "mine" / "__init__.py", "from .inner import Mine")
+    write(tmp_path / "third" / "mine" / "inner.py", APPROACH + "    place = 3\n")
+    one = load("approaches", "mine", [first])
+    assert load("approaches", "mine", [first]) is one
+    assert load("approaches", "mine", [tmp_path / "second" / "mine"]).place == 2  # type: ignore[attr-defined]
+    assert load("approaches", "mine", [tmp_path / "third" / "mine"]).place == 3  # type: ignore[attr-defined]
+    assert not hasattr(load("approaches", "mine", [first]), "place")
+
+
 def test_unknown_name_is_guessed() -> None:
     with pytest.raises(UsageError, match=r"unknown approach 'priro'. Did you mean 'prior'\?"):
         find("approaches", "priro")

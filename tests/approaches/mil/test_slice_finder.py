@@ -22,7 +22,14 @@ CANAL, FORAMINA = structures(mirror=True).values()
 SPINAL, LEFT, RIGHT = indices("spinal"), indices("foraminal", "left"), indices("foraminal", "right")
 
 
-class Fixed(nn.Module):
+class InMemory(nn.Module):
+    """Stands in for a network on the disk."""
+
+    def load(self, device: str) -> InMemory:
+        return self.to(device)
+
+
+class Fixed(InMemory):
     """Scores that depend on the place in the stack alone: the same for every point."""
 
     def __init__(self, scores: list[float]) -> None:
@@ -84,7 +91,7 @@ def test_without_the_series_or_a_network_there_are_no_probabilities(study: Study
     assert np.isnan(finder(CANAL, blank_context).slices([study])).all()
 
 
-class Noisy(nn.Module):
+class Noisy(InMemory):
     """Looks at the whole volume as a GroupNorm does: padding would change what it says of every slice."""
 
     def __init__(self, seed: int) -> None:

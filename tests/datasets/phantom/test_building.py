@@ -14,7 +14,7 @@ from bench.data.tables import read_tables
 from bench.datasets.phantom import DEFAULT_SEED, VERSION, Phantom, build
 from bench.datasets.phantom.building import build_study
 from bench.datasets.phantom.presets import parse_preset
-from bench.errors import DataError, UsageError
+from bench.errors import BenchError, DataError, UsageError
 from bench.metric import score
 
 
@@ -160,7 +160,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("bench.datasets.phantom.building.write_study", full)
-    with pytest.raises(DataError, match="No space left on device"):
+    with pytest.raises(BenchError, match=r"No space left on device.*Free some space"):
         build(tmp_path / "new", preset="tiny", studies=1)
     assert (tmp_path / "new" / "train.csv").is_file()
 
