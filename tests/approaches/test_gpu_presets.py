@@ -34,6 +34,20 @@ def test_five_folds_fit_a_t4(name: str) -> None:
     assert job.training_multiply_adds > 1e15  # nothing of size was forgotten
 
 
+@pytest.mark.slow
+def test_the_write_up_s_networks_fit_a_t4_and_its_machine() -> None:
+    """Not its time: see README.md."""
+    plugin = plugins.find("approaches", "mil")
+    approach_class = plugins.load_plugin(plugin)
+    _, text = configuration.resolve(plugin, approach_class.Config, preset="paper")
+    approach = approach_class(approach_class.Config.model_validate_json(text))
+    uses = approach.forecast(StudyCounts(train=STUDIES * (FOLDS - 1) // FOLDS, graded=STUDIES // FOLDS))
+    job = estimate(uses, precision="fp16")
+    assert job.gpu_memory_gb <= MOST_GPU_GB
+    assert job.memory_gb <= 4
+    assert job.disk_gb(FOLDS, beside=1) <= MOST_DISK_GB
+
+
 @pytest.mark.parametrize("name", ["mil", "multitask", "sequence"])
 def test_the_preset_is_one_pretrained_network_per_task(name: str) -> None:
     plugin = plugins.find("approaches", name)

@@ -37,6 +37,14 @@ def test_memory_is_that_of_the_largest_network_and_disk_that_of_all() -> None:
     assert job.disk_gb(5) == pytest.approx(5 * 4 + 7)
 
 
+def test_networks_on_the_disk_take_no_main_memory_and_in_fp16_half_the_disk() -> None:
+    kept = Forecast((network(count=3),), "fp16")
+    read = Forecast((network(count=3, on_disk=True, half_weights=True),), "fp16")
+    assert kept.memory_gb - read.memory_gb == pytest.approx(3)
+    assert (kept.stored_gb, read.stored_gb) == (pytest.approx(3), pytest.approx(1.5))
+    assert read.gpu_memory_gb == kept.gpu_memory_gb
+
+
 def test_nothing_is_needed_without_networks() -> None:
     job = Forecast((), "fp16")
     assert (job.operations, job.gpu_memory_gb, job.disk_gb(5)) == (0, 0, 0)
