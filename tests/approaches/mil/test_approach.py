@@ -189,6 +189,7 @@ def in_small(paper: dict[str, Any]) -> dict[str, Any]:
     return paper
 
 
+@pytest.mark.slow
 def test_the_paper_s_way_runs_in_small_on_everything_odd(odd, parts, tmp_path) -> None:
     _, text = configuration.resolve(PLUGIN, MIL.Config, preset="paper")
     mil = MIL(MIL.Config.model_validate(in_small(json.loads(text))))

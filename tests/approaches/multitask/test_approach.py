@@ -290,16 +290,11 @@ class KilledError(BaseException):
     pass
 
 
-KILLED = [(loop, stage) for loop in ("one_loop", "staged") for stage in ("keypoints0", "superres", "multitask")][:-1]
+KILLED = [(loop, stage) for loop in ("one_loop", "staged") for stage in ("keypoints0", "superres", "multitask")]
 
 
-@pytest.mark.parametrize(
-    ("loop", "stage"),
-    [
-        ("staged", "multitask"),
-        *(pytest.param(loop, stage, marks=pytest.mark.slow) for loop, stage in KILLED),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("loop", "stage"), KILLED)
 def test_a_fit_killed_in_any_stage_ends_as_if_it_had_not_been(
     approach, job_at, parts, tmp_path, monkeypatch, stage: str, loop: str
 ) -> None:

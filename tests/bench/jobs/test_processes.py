@@ -36,9 +36,9 @@ def test_every_way_to_start_processes_works(marked_run: Any) -> None:
     ("end", "code", "said"),
     [
         ("", 0, "done in"),
-        ("raise", 1, "RuntimeError: as told"),
+        pytest.param("raise", 1, "RuntimeError: as told", marks=pytest.mark.slow),
         ("kill", 1, "its process was killed (SIGKILL), most often because memory ran out"),
-        ("timeout", 1, "ran longer than --job-timeout"),
+        pytest.param("timeout", 1, "ran longer than --job-timeout", marks=pytest.mark.slow),
     ],
 )
 def test_nothing_outlives_a_job(marked_run: Any, end: str, code: int, said: str) -> None:

@@ -109,6 +109,7 @@ def test_force_does_everything_anew(trained: Any) -> None:
     assert len(list(trained.out.rglob("replaced/*/done"))) == 1
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_predictions_are_the_same(
     suite: Any, tmp_path: Path, suite_at: Callable[..., Any]
 ) -> None:
@@ -168,8 +169,8 @@ def test_two_runs_in_one_store_share_the_jobs(suite: Any) -> None:
     [
         ("raise", "RuntimeError: as told"),
         ("die", "its process was killed"),
-        ("not_a_number", "are no probabilities"),
-        ("forget", "has no predictions"),
+        pytest.param("not_a_number", "are no probabilities", marks=pytest.mark.slow),
+        pytest.param("forget", "has no predictions", marks=pytest.mark.slow),
     ],
 )
 def test_one_failing_approach_takes_nothing_down(suite: Any, misbehave: str, reason: str) -> None:
@@ -203,7 +204,7 @@ def test_a_shared_stage_is_trained_once_and_charged_to_each_job(suite: Any) -> N
     assert [pd.read_csv(job.folder / "history.csv")["epoch"].tolist() for job in suite.jobs()] == [[1, 2, 3]] * 2
 
 
-@pytest.mark.parametrize("share", ["true", "false"])
+@pytest.mark.parametrize("share", ["true", pytest.param("false", marks=pytest.mark.slow)])
 def test_a_job_killed_once_it_is_fitted_ends_with_equal_notes(
     suite: Any, tmp_path: Path, suite_at: Callable[..., Any], share: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +225,7 @@ def test_a_job_killed_once_it_is_fitted_ends_with_equal_notes(
     assert noted[-6:] == ["noted in fit", *epochs, "first study", "noted in predict"]
 
 
+@pytest.mark.slow
 def test_what_was_damaged_after_a_kill_is_made_anew_by_the_same_command(
     suite: Any, tmp_path: Path, suite_at: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
