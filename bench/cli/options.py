@@ -145,11 +145,11 @@ def default_cache() -> Path:
 
 def cache_folder(named: Path | None) -> Path:
     """The cache folder, made for this user alone if it is not there. Raises BenchError where it cannot be made."""
-    from bench.files.places import require_writable
+    from bench.files.places import require_usable
     from bench.files.sharing import make_private
 
     folder = (named or default_cache()).resolve()
-    require_writable(folder, "--cache-dir")
+    require_usable(folder, "--cache-dir")
     make_private(folder)
     return folder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.data import folds
 from bench.errors import UsageError, unknown
-from bench.files.places import require_folder, require_writable
+from bench.files.places import require_folder, require_usable, require_writable
 from bench.jobs import hardware
 from bench.jobs.config import DEFAULT_PRESET
 from bench.jobs.stopping import Limit
@@ -61,7 +61,7 @@ def check_request(request: Request) -> None:
     if request.data is not None:
         require_folder(request.data, "--data", "Name the folder that holds train.csv and train_images.")
     require_writable(request.out, "--out")
-    require_writable(request.cache, "--cache-dir")
+    require_usable(request.cache, "--cache-dir")
 
 
 def check_folds(request: Request) -> int:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench.errors import UsageError
-from bench.files.places import require_folder, require_writable
+from bench.files.mounts import mount_point
+from bench.files.places import require_folder, require_usable, require_writable
 
 
 def test_a_folder_that_is_there(tmp_path: Path) -> None:
@@ -37,3 +40,16 @@ def test_below_a_file(tmp_path: Path) -> None:
         require_writable(tmp_path / "file" / "runs", "--out")
     with pytest.raises(UsageError, match="that is a file"):
         require_writable(tmp_path / "file", "--out")
+
+
+def test_a_read_only_file_system_is_named_and_a_cache_there_is_usable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda place: SimpleNamespace(f_flag=os.ST_RDONLY))
+    monkeypatch.setattr(os, "access", lambda place, right: not right & os.W_OK)
+    with pytest.raises(UsageError, match=r"The file system at .* is read-only\. Choose another place") as caught:
+        require_writable(tmp_path / "runs", "--out")
+    assert str(mount_point(tmp_path)) in str(caught.value)
+    require_usable(tmp_path, "--cache-dir")
+    with pytest.raises(UsageError, match="is read-only"):
+        require_usable(tmp_path / "absent", "--cache-dir")

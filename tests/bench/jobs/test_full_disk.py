@@ -81,7 +81,7 @@ def test_a_log_that_fills_the_disk(places: tuple[Path, Path], session_cache: Pat
 def test_read_only_places(places: tuple[Path, Path], session_cache: Path) -> None:
     store, _ = places
     code, told = run(read_only(store), out=store, cache=session_cache)
-    assert code == 1
+    assert code == 2
     assert f"The file system at {store} is read-only. Choose another place" in told
     assert "Free some space" not in told
 
