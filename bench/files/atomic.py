@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.files.full import temporary_folder
+from bench.files.full import has_no_inodes, lacks_temporary_folder, temporary_folder
 from bench.files.in_place import is_written_in_place, written_place
 from bench.files.mounts import mount_point
 from bench.files.names import shortened
@@ -81,7 +81,7 @@ def explanation(error: OSError, path: Path) -> BenchError:
         return BenchError(
             f"no right to write {where} (file system at {mount_point(path)}). Choose another place or mend its rights."
         )
-    if error.errno == errno.ENOENT and "temporary directory" in str(error.strerror):
+    if lacks_temporary_folder(error):
         places = str(error.strerror).rpartition("[")[2].rstrip("]")
         return BenchError(
             f"no folder for temporary files can be written ({places}). Free some space there, or name another with the "
@@ -90,7 +90,7 @@ def explanation(error: OSError, path: Path) -> BenchError:
     cure = _CAUSES.get(error.errno or 0, _OTHER)
     if path == temporary_folder():
         cure += " The environment variable TMPDIR names another folder for temporary files."
-    if error.errno == errno.ENOSPC and _has_no_inodes(path):
+    if error.errno == errno.ENOSPC and has_no_inodes(mount_point(path)):
         cure = _NO_INODES
     return BenchError(f"cannot write {path}: {error.strerror or error}. {cure.format(mount=mount_point(path))}")
 
@@ -222,14 +222,6 @@ def sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _CANNOT_SYNC:
             raise
-
-
-def _has_no_inodes(path: Path) -> bool:
-    try:
-        state = os.statvfs(mount_point(path))
-    except (OSError, AttributeError):
-        return False
-    return state.f_files > 0 and state.f_favail == 0
 
 
 def _umask() -> int:

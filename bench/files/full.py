@@ -1,4 +1,4 @@
-"""Which file system an error of a full disk came from, where the error does not name its file."""
+"""Which file system an error of a full disk came from, and whether it lacks room, files or a temporary folder."""
 
 from __future__ import annotations
 
@@ -33,9 +33,30 @@ def blamed_place(error: OSError, place: Path) -> Path:
     return place
 
 
+def lacks_temporary_folder(error: BaseException) -> bool:
+    """Whether an error is that of `tempfile`, which has found no folder that it can write."""
+    return isinstance(error, OSError) and error.errno == errno.ENOENT and "temporary directory" in str(error.strerror)
+
+
+def has_no_inodes(place: Path) -> bool:
+    """Whether a file system holds as many files as it can."""
+    state = _state(place)
+    return state is not None and state.f_files > 0 and state.f_favail == 0
+
+
+def is_read_only(place: Path) -> bool:
+    """Whether a file system is mounted without the right to write."""
+    state = _state(place)
+    return state is not None and bool(state.f_flag & os.ST_RDONLY)
+
+
 def _is_full(place: Path) -> bool:
+    state = _state(place)
+    return state is not None and (state.f_bavail * state.f_frsize < _NO_ROOM_BYTES or has_no_inodes(place))
+
+
+def _state(place: Path) -> os.statvfs_result | None:
     try:
-        state = os.statvfs(place)
+        return os.statvfs(place)
     except (OSError, AttributeError):  # Windows has none
-        return False
-    return state.f_bavail * state.f_frsize < _NO_ROOM_BYTES or (state.f_files > 0 and state.f_favail == 0)
+        return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from bench.errors import UsageError
-from bench.files.mounts import mount_point
+from bench.files.atomic import explanation
+from bench.files.full import is_read_only
 
 
 def require_folder(path: Path, flag: str, cure: str) -> Path:
@@ -40,12 +42,8 @@ def require_writable(path: Path, flag: str) -> None:
     if not place.is_dir():
         what = "that is a file" if place == path.absolute() else f"{place} is a file"
         raise UsageError(f"{flag} {path}: {what}. Name a folder.")
-    if _is_read_only(place):
-        raise UsageError(
-            f"{flag} {path}: no folder can be written in {place}. "
-            f"The file system at {mount_point(place)} is read-only. "
-            "Choose another place, or mount it with the right to write."
-        )
+    if is_read_only(place):
+        raise UsageError(f"{flag} {path}: {explanation(OSError(errno.EROFS, os.strerror(errno.EROFS)), place)}")
     if not os.access(place, os.W_OK | os.X_OK) or _is_of_the_kernel(place):
         raise UsageError(f"{flag} {path}: no folder can be written in {place}. Name another place, or mend its rights.")
 
@@ -58,14 +56,6 @@ def require_usable(path: Path, flag: str) -> None:
     """
     if not path.is_dir() or not os.access(path, os.R_OK | os.X_OK) or _is_of_the_kernel(path):
         require_writable(path, flag)
-
-
-def _is_read_only(place: Path) -> bool:
-    """Whether a folder's file system is mounted without the right to write."""
-    try:
-        return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
-    except (OSError, AttributeError):  # Windows has none
-        return False
 
 
 def _is_of_the_kernel(place: Path) -> bool:

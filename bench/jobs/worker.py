@@ -144,11 +144,11 @@ def reason_of(error: BaseException, log: Path) -> str:
     """Why something failed, in words with the cure where it is known; ``log`` is where the traceback was printed."""
     from bench.errors import BenchError
     from bench.files.atomic import KNOWN_CAUSES, explanation
-    from bench.files.full import blamed_place
+    from bench.files.full import blamed_place, lacks_temporary_folder
 
     if isinstance(error, BenchError):
         return _asks_for_input(error) or str(error)
-    if isinstance(error, OSError) and (error.errno in KNOWN_CAUSES or "temporary directory" in str(error)):
+    if isinstance(error, OSError) and (error.errno in KNOWN_CAUSES or lacks_temporary_folder(error)):
         # What print says of a full disk has no file name: it is the log's
         return str(explanation(error, blamed_place(error, log)))
     reason = _asks_for_input(error) or f"{type(error).__name__}: {error}"
