@@ -8,9 +8,13 @@ from bench.plugins import available
 from bench.testing import check_contract
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
+HALF_A_MINUTE = {"multitask"}  # its own tests and a smoke run hold it in the gate
 
 
-@pytest.mark.parametrize("name", list(available("approaches")))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in HALF_A_MINUTE)) for name in available("approaches")],
+)
 def test_every_approach_keeps_its_promises(name: str, tmp_path: Path, session_cache: Path) -> None:
     check_contract(name, tmp_path, cache=session_cache)
 

@@ -130,6 +130,7 @@ def test_the_ensemble_has_the_write_up_s_85_networks(paper) -> None:
     assert len(paper.severity.networks) * len(CONDITION_STREAMS) * 5 == 30
 
 
+@pytest.mark.slow
 def test_one_training_step_on_a_bag_of_real_size(paper) -> None:
     torch.manual_seed(0)
     network = SeverityNet(paper.severity, bare(paper.severity.networks[0]), ("subarticular",)).train()

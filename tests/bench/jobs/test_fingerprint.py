@@ -119,7 +119,7 @@ def loaded_by(approach: str) -> frozenset[str]:
     return loaded((f"bench.approaches.{approach}",), frozenset(), ("bench.metric",))
 
 
-@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 12], ids=["all", "some"])
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 30], ids=["all", "some"])
 def test_every_module_makes_exactly_those_stale_that_reach_it(tree: Tree, every: int) -> None:
     executing = loaded((*EXECUTES, *LATE), BOOKKEEPING)
     reached = {name: loaded_by(name) for name in APPROACHES}

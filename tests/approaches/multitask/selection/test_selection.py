@@ -171,6 +171,7 @@ def test_features_are_computed_once_and_those_of_a_killed_attempt_are_kept(opene
     assert len(after) == 4
 
 
+@pytest.mark.slow
 def test_processes_compute_the_same_features(opened: Any, tmp_path: Path) -> None:
     studies: tuple[Study, ...] = opened.cohort.studies[:4]
     tables = []
