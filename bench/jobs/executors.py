@@ -16,6 +16,7 @@ from bench.jobs.events import Event, Failed, Stopped
 from bench.jobs.order import Order
 from bench.jobs.process import JobProcess
 from bench.jobs.stopping import ended_without_checkpoint, is_over
+from bench.jobs.store import threads_begun_with
 
 # (order, event): what a job tells while it runs; the last has `Event.is_last`
 OnEvent = Callable[[Order, Event], None]
@@ -92,7 +93,17 @@ class LocalExecutor:
 
         Jobs left over from full rounds join the first one if there is room to spare, since a job with several threads
         gains less than crowding costs. Without room, a single one goes first and alone, with all threads.
+
+        A job that goes on keeps the threads that it began with, as far as this machine has them: with others, sums add
+        up in another order and its predictions would differ in the last digits.
         """
+        return [self._as_begun(order) for order in self._shared_out(orders)]
+
+    def _as_begun(self, order: Order) -> Order:
+        begun = None if order.force else threads_begun_with(order.files)
+        return order if begun is None else replace(order, threads=min(begun, self.threads))
+
+    def _shared_out(self, orders: Sequence[Order]) -> list[Order]:
         if self.gpus:
             share = max(1, self.threads // max(1, min(self.slots, len(orders))))
             return [replace(order, threads=share, beside=self.slots) for order in orders]

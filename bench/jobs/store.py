@@ -132,6 +132,15 @@ def read_job(folder: Path) -> StoredJob | None:
     return StoredJob(**values, folder=folder, fingerprint=record.fingerprint, threads=record.threads)
 
 
+def threads_begun_with(files: JobFolder) -> int | None:
+    """How many threads an unfinished job began with; None where none was begun, or nobody can tell."""
+    try:
+        record = JobRecord.read(files.job)
+    except DamagedFileError:  # the job is set aside and begins anew
+        return None
+    return None if record is None or files.done.exists() or record.threads < 1 else record.threads
+
+
 def read_store(root: Path) -> tuple[list[StoredJob], list[Unreadable]]:
     """Every job below a folder, and what cannot be read, sorted by path; replaced ones are left out."""
     jobs, unreadable = [], []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from bench.errors import UsageError
 from bench.jobs.executors import LocalExecutor, choose_slots, choose_spare
 from bench.jobs.job import Job
 from bench.jobs.order import Order
+from bench.jobs.result import JobRecord
 
 JOB = Job("mil", "quick", "{}", "toy", "data", "d" * 64, 5, "f" * 64, 0)
 
@@ -39,6 +41,23 @@ def test_many_left_over_make_a_round_of_their_own() -> None:
 
 def test_one_job_has_all_threads() -> None:
     assert plan(1, slots=1, threads=8, spare=0) == [(1, 8)]
+
+
+def test_a_job_that_goes_on_keeps_its_threads(tmp_path: Path) -> None:
+    """Without this, a killed run that leaves one job of two would end it with other last digits."""
+    order = Order(JOB, tmp_path, Path("cache"), "cpu", "fp32", 2, 2, "bench run")
+    executor = LocalExecutor(slots=2, threads=2, spare=0)
+    assert [one.threads for one in executor.plan([order])] == [2]
+    order.files.path.mkdir(parents=True)
+    for begun, kept in ((1, 1), (2, 2), (64, 2)):
+        JobRecord(job=JOB, fingerprint={}, threads=begun).write(order.files.job)
+        assert [one.threads for one in executor.plan([order])] == [kept]
+        assert [one.threads for one in executor.plan([replace(order, force=True)])] == [2], "it begins anew"
+    order.files.job.write_text("{")
+    assert [one.threads for one in executor.plan([order])] == [2]
+    JobRecord(job=JOB, fingerprint={}, threads=1).write(order.files.job)
+    order.files.done.touch()
+    assert [one.threads for one in executor.plan([order])] == [2], "what is done and made anew begins anew"
 
 
 def test_one_job_a_gpu() -> None:
