@@ -22,9 +22,8 @@ def invoke(*words: object) -> Result:
     return CliRunner().invoke(new.command, ["approach", *map(str, words)], catch_exceptions=False)
 
 
-@pytest.mark.parametrize(
-    "start", ["prior", *(pytest.param(one, marks=pytest.mark.slow) for one in ("mil", "multitask", "sequence"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["prior", "mil", "multitask", "sequence"])
 def test_a_new_approach_keeps_the_contract(start: str, tmp_path: Path, session_cache: Path) -> None:
     folder = tmp_path / f"from_{start}"
     said = invoke(folder.name, "--from", start, "-o", folder).output
