@@ -34,6 +34,7 @@ class Volumes:
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__init__(state["folder"])  # type: ignore[misc]
+        self._index_read = True  # a task for a few series reads their records alone, not those of all series
 
     def array(self, series_id: int) -> NDArray[Any]:
         """(S, H, W) read-only uint8 or uint16 in the slice order of `Series`.
