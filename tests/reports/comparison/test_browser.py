@@ -77,22 +77,17 @@ def opened(browser: object, path: Path, width: int, scheme: str) -> tuple[object
     )
     page.goto(path.as_uri())
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
-    page.evaluate(
-        """async () => {
-            for (let y = 0; y < document.documentElement.scrollHeight; y += 500) {
-                scrollTo(0, y);
-                await new Promise((done) => setTimeout(done, 20));
-            }
-        }"""
-    )
-    waited_for(page, "[...document.querySelectorAll('.chart')].every((one) => one.dataset.drawn)")
+    # Charts draw as they come into view. Each is waited for, as a fast scroll past it may fall between two frames.
+    for chart in range(page.evaluate("document.querySelectorAll('.chart').length")):
+        page.evaluate("(n) => document.querySelectorAll('.chart')[n].scrollIntoView({block: 'center'})", chart)
+        waited_for(page, "(n) => Boolean(document.querySelectorAll('.chart')[n].dataset.drawn)", chart)
     return page, wrong
 
 
-def waited_for(page: object, condition: str) -> None:
-    """Wait until a condition holds; the page's policy forbids what Playwright's own waiting does."""
-    for _ in range(100):
-        if page.evaluate(condition):
+def waited_for(page: object, condition: str, argument: object = None) -> None:
+    """Wait until a condition holds, a minute at most; the page's policy forbids what Playwright's own waiting does."""
+    for _ in range(1200):
+        if page.evaluate(condition, argument):
             return
         page.wait_for_timeout(50)
     raise AssertionError(f"never came true: {condition}")
