@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import skops.io
-
 from bench.errors import BenchError
 from bench.files.atomic import DamagedError, read_json, write_json, written_whole
 
@@ -26,6 +24,8 @@ _CURE = "It was not written by this approach. Delete it and run the same `bench 
 
 def save_ensemble(folder: Path, name: str, ensemble: Ensemble) -> None:
     """Write the members of an ensemble, and ``NAME.json``, which lists them."""
+    import skops.io  # here, since its import visits all of scikit-learn for seconds
+
     sigmoid = None
     for member_name, member in ensemble.members.items():
         if isinstance(member, SklearnMember):
@@ -56,6 +56,8 @@ def load_ensemble(folder: Path, name: str) -> Ensemble:
 
 
 def _load_sklearn(path: Path) -> SklearnMember:
+    import skops.io
+
     try:
         data = path.read_bytes()
         foreign = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))
