@@ -265,7 +265,14 @@ class KilledError(BaseException):
     pass
 
 
-@pytest.mark.parametrize("stage", ["split0-foramina-depth0", "split0-sagittal-points0", "severity0-"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param("split0-foramina-depth0", marks=pytest.mark.slow),
+        pytest.param("split0-sagittal-points0", marks=pytest.mark.slow),
+        "severity0-",
+    ],
+)
 def test_a_fit_killed_in_any_stage_ends_as_if_it_had_not_been(odd, parts, fitted, tmp_path, monkeypatch, stage) -> None:
     context = make_context(tmp_path, odd.volumes)
     plain = type(context).progress

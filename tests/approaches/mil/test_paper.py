@@ -81,6 +81,7 @@ def test_the_three_variants_of_the_3d_convnext(paper) -> None:
             assert parameters(network) == convnext_3d(one.widths, one.depths, points, last)
 
 
+@pytest.mark.slow
 def test_the_point_networks(paper) -> None:
     location = paper.location
     networks = [(one, 3, points) for one in location.all_sagittal for points in (5, 10)]
@@ -101,6 +102,7 @@ def mil_parameters(features: int) -> int:
     return lstm + 2 * (features + 1)
 
 
+@pytest.mark.slow
 def test_the_severity_networks(paper) -> None:
     severity = paper.severity
     assert [one.schedule.epochs for one in severity.networks] == [7, 14]

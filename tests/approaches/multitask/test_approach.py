@@ -132,6 +132,7 @@ def test_true_points_are_used_where_a_cohort_carries_them(predict: Predict, part
     np.testing.assert_allclose(located.probabilities, again.probabilities, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_labels_and_points_missing_in_every_place_are_no_obstacle(approach, job_at, parts, tmp_path) -> None:
     train = parts[0]
     labels = train.labels.copy()
@@ -153,10 +154,8 @@ def test_labels_and_points_missing_in_every_place_are_no_obstacle(approach, job_
             )
 
 
-@pytest.mark.parametrize(
-    "description",
-    [AXIAL_T2, *(pytest.param(one, marks=pytest.mark.slow) for one in (SAGITTAL_T1, SAGITTAL_T2))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("description", [SAGITTAL_T1, SAGITTAL_T2, AXIAL_T2])
 def test_all_studies_may_lack_one_kind_of_series(approach, odd, parts, tmp_path, description: str) -> None:
     studies = tuple(without(study, description) for study in parts[0].studies)
     multitask, context = approach(), make_context(tmp_path, odd.volumes)

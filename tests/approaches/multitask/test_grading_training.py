@@ -82,7 +82,7 @@ def one_batch(fit, task: GradingTask, multitask: Any, odd, tmp_path) -> Any:
     return batch
 
 
-@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("joint", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_gradient_of_the_grades_reaches_the_localiser_only_if_asked_for(fit, odd, tmp_path, joint: bool) -> None:
     multitask, task, _ = fit("training=one_loop", f"joint_gradient={'true' if joint else 'false'}")
     batch = one_batch(fit, task, multitask, odd, tmp_path)
@@ -147,6 +147,7 @@ def test_validation_studies_are_not_trained_on_and_the_best_epoch_is_kept(fit) -
     assert int(multitask.model.classifier.size) == (32 if best == 1 else 48)
 
 
+@pytest.mark.slow
 def test_stale_points_change_the_validation_alone(fit, odd, tmp_path) -> None:
     settings = "classifier.validation_folds=3", "classifier.schedule.epochs=2"
     _, _, plain = fit(*settings)
@@ -156,6 +157,7 @@ def test_stale_points_change_the_validation_alone(fit, odd, tmp_path) -> None:
         assert before["losses"]["validation.loss"] != after["losses"]["validation.loss"]
 
 
+@pytest.mark.slow
 def test_in_one_loop_validation_adds_up_both_losses(fit) -> None:
     _, _, told = fit("training=one_loop", "classifier.validation_folds=3")
     values = told[-1]["losses"]

@@ -43,21 +43,9 @@ def test_unknown_verb_is_guessed() -> None:
 
 def test_traceback_only_with_debug() -> None:
     words = ["run", "--approach", "nobody", "--dry-run"]
-    assert "Traceback" not in bench(*words).stderr
+    done = bench(*words)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "Traceback" in bench(*words, "--debug").stderr
-    assert bench(*words).returncode == 2
-
-
-def test_list_as_json(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.py"
-    broken.write_text("import no_such_module")
-    done = bench("list", "approaches", "--json", "--plugin", str(broken))
-    assert done.returncode == 0
-    rows = {row["name"]: row for row in json.loads(done.stdout)["approaches"]}
-    assert rows["prior"]["status"] == "ready"
-    assert "quick" in rows["mil"]["presets"]
-    assert rows["broken"]["status"] == "broken"
-    assert "no_such_module" in rows["broken"]["about"]
 
 
 def test_list_runs_of_no_store(tmp_path: Path) -> None:

@@ -31,6 +31,18 @@ def listed(capfd: pytest.CaptureFixture[str], *words: str) -> dict:
     return {row["name"]: row for row in json.loads(capfd.readouterr().out)["approaches"]}
 
 
+def test_a_plugin_that_cannot_be_imported_is_listed_with_its_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("import no_such_module")
+    rows = listed(capfd, "--plugin", str(broken))
+    assert rows["prior"]["status"] == "ready"
+    assert "quick" in rows["mil"]["presets"]
+    assert rows["broken"]["status"] == "broken"
+    assert "no_such_module" in rows["broken"]["about"]
+
+
 def test_plugin_that_prints_spoils_no_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "chatty.py"
     path.write_text("import os\nprint('hello')\nos.write(1, b'low')\n" + APPROACH)

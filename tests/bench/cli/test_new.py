@@ -34,6 +34,7 @@ def test_a_new_approach_keeps_the_contract(start: str, tmp_path: Path, session_c
     check_contract(folder.name, tmp_path / "work", paths=[folder], cache=session_cache)
 
 
+@pytest.mark.slow
 def test_it_runs_to_a_score(tmp_path: Path, session_cache: Path) -> None:
     folder = tmp_path / "fresh_idea"
     invoke("fresh_idea", "-o", folder)

@@ -106,6 +106,7 @@ def test_a_batch_depends_on_the_epoch_alone() -> None:
     assert not np.array_equal(first, next_)
 
 
+@pytest.mark.slow
 def test_the_script_runs_by_its_path() -> None:
     """As the README says: from the checkout, by the script's path."""
     for name in ("learnability", "contrasts", "gallery"):
