@@ -19,7 +19,7 @@ from bench.targets import CONDITIONS, MISSING, indices
 from bench.training.checkpoints import save_finished, training_file
 from bench.training.class_prior import condition_log_prior, constant_head, start_level_bias
 from bench.training.loop import train
-from bench.training.losses import marked_slice_loss, severity_loss
+from bench.training.losses import marked_slice_loss, mean_class_weight, severity_loss
 from bench.training.stored_network import StoredNetwork
 
 from .bag_reader import BagReader
@@ -75,8 +75,12 @@ class BagBatches:
             yield Batch(images, marked, grades), sum(bags.shape[0] * bags.shape[1] for bags in images.values())
 
 
-def grade_loss(config: Severity) -> object:
+def grade_loss(config: Severity, mean_weights: Mapping[str, float]) -> object:
     """The loss of stage 2 for `bench.training.loop.train`.
+
+    Args:
+        config: of stage 2.
+        mean_weights: by condition, of the classes of its training labels; used if `class_weights` is ``data_set``.
 
     For each condition: the cross entropy of its grade and, weighted by `stream_loss`, of each stream's own grade,
     divided by the sum of these weights. Added, weighted by `slice_loss`, is the mean over its streams of the
@@ -87,7 +91,8 @@ def grade_loss(config: Severity) -> object:
         parts: dict[str, Tensor] = {}
         total, marked = [], []
         for condition, grades in model(batch.images).items():
-            parts[condition], slices = _condition_losses(config, condition, grades, batch)
+            mean_weight = mean_weights[condition] if config.class_weights == "data_set" else None
+            parts[condition], slices = _condition_losses(config, condition, grades, batch, mean_weight)
             total.append(parts[condition] + config.slice_loss * slices)
             marked.append(slices)
         return {"loss": torch.stack(total).mean(), "marked_slice": torch.stack(marked).mean(), **parts}
@@ -95,11 +100,14 @@ def grade_loss(config: Severity) -> object:
     return loss
 
 
-def _condition_losses(config: Severity, condition: str, grades: Grades, batch: Batch) -> tuple[Tensor, Tensor]:
+def _condition_losses(
+    config: Severity, condition: str, grades: Grades, batch: Batch, mean_weight: float | None
+) -> tuple[Tensor, Tensor]:
     names = CONDITION_STREAMS[condition]
     target = batch.grades[condition]
-    streams = sum(severity_loss(grades.streams[name], target) for name in names)
-    main = severity_loss(grades.logits, target) + config.stream_loss * streams
+    weighted = partial(severity_loss, grades=target, mean_weight=mean_weight)
+    streams = sum(weighted(grades.streams[name]) for name in names)
+    main = weighted(grades.logits) + config.stream_loss * streams
     main = main / (1 + config.stream_loss * len(names))
     if config.stack or not config.slice_loss:
         return main, torch.zeros((), device=main.device)
@@ -154,7 +162,9 @@ def train_severity(
             context.note(study.study_id, f"no study has all labels of {', '.join(conditions)}: class prior alone")
         save_finished(path, prior_network(model, grades), fingerprint="class prior")
     else:
-        train(model, batches, grade_loss(config), network.schedule, context, stage=stage)  # type: ignore[arg-type]
+        mean_weights = {one: mean_class_weight(grades[batches.rows][:, indices(one)]) for one in conditions}
+        loss = grade_loss(config, mean_weights)
+        train(model, batches, loss, network.schedule, context, stage=stage)  # type: ignore[arg-type]
     return severity_network(config, number, conditions, path)
 
 

@@ -50,6 +50,9 @@ class Severity(Renamed):
         bag: consecutive slices in a bag, an odd number.
         stack: the slices are channels of one image ("2.5D") instead of a bag.
         pooling: of a bag: ``lstm`` (two-layer bi-LSTM and attention), ``attention`` (self-attention) or ``mean``.
+        class_weights: what the weighted cross entropy is divided by. ``batch``: the weights of the batch's labels, as
+            PyTorch's own mean is. So in a batch of one study a severe label counts less, the more severe labels are
+            with it. ``data_set``: the mean weight of the training labels, so that a label counts alike in any batch.
         slice_loss: weight of the auxiliary attention's loss; 0: without.
         stream_loss: weight of the loss of each stream's own grade.
         jitter: before the crop: shift the point by up to this many pixels of the 512 frame in x and y.
@@ -73,6 +76,7 @@ class Severity(Renamed):
     bag: int = 5
     stack: bool = False
     pooling: Literal["lstm", "attention", "mean"] = "lstm"
+    class_weights: Literal["batch", "data_set"] = "batch"
     slice_loss: float = 1.0
     stream_loss: float = 0.5
     jitter: float = 10.0

@@ -5,22 +5,38 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.targets import CLASS_WEIGHTS, CONDITIONS, MISSING, TARGETS
 
 
-def severity_loss(logits: Tensor, grades: Tensor, *, weights: tuple[float, ...] = CLASS_WEIGHTS) -> Tensor:
+def severity_loss(
+    logits: Tensor, grades: Tensor, *, weights: tuple[float, ...] = CLASS_WEIGHTS, mean_weight: float | None = None
+) -> Tensor:
     """Cross entropy weighted by class as the competition's metric weighs it.
 
     Args:
         logits: (B, 3).
         grades: (B,) long: 0, 1, 2, or -1 where there is no label.
         weights: one per class; the sum is divided by the weights of the labels that are there.
+        mean_weight: divide by this per label that is there instead. With the mean weight of all training labels,
+            see `mean_class_weight`, a label weighs the same whatever else is in its batch.
     """
-    return _mean_cross_entropy(logits, grades, _on_device(weights, logits.device))
+    each = _on_device(weights, logits.device)
+    if mean_weight is None:
+        return _mean_cross_entropy(logits, grades, each)
+    losses = F.cross_entropy(logits.float(), grades, weight=each, ignore_index=MISSING, reduction="sum")
+    return losses / ((grades != MISSING).sum().clamp(min=1) * mean_weight)
+
+
+def mean_class_weight(grades: NDArray[np.int8], *, weights: tuple[float, ...] = CLASS_WEIGHTS) -> float:
+    """Mean weight of the labels that are there, from grades of any shape with -1 for none; 1 where none is."""
+    known = grades[grades != MISSING]
+    return float(np.asarray(weights)[known].mean()) if len(known) else 1.0
 
 
 def study_loss(

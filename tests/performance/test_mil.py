@@ -45,7 +45,7 @@ def parts(job):
     reader = BagReader(cohort.studies, read_keypoints(cohort, lambda *_: None), config, network.streams, context)
     batches = BagBatches(reader, cohort.grades, ERRORS, conditions, batch_size=config.schedule.batch_size, seed=0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
-    loss = grade_loss(config)
+    loss = grade_loss(config, {})
 
     def step(batch) -> None:
         with autocast("cpu", context.precision):

@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import log_loss
 
 from bench.targets import CONDITIONS, TARGETS
-from bench.training.losses import marked_slice_loss, point_loss, severity_loss, study_loss
+from bench.training.losses import marked_slice_loss, mean_class_weight, point_loss, severity_loss, study_loss
 
 
 def test_severity_loss_is_the_weighted_log_loss_of_the_labels_that_are_there() -> None:
@@ -20,10 +20,27 @@ def test_severity_loss_is_the_weighted_log_loss_of_the_labels_that_are_there() -
     assert float(severity_loss(logits, grades)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_with_the_mean_weight_of_all_labels_batches_add_up_to_the_loss_of_all() -> None:
+    logits = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    grades = torch.tensor([0, 0, 0, 1] * 5 + [2, 1, -1, 0] * 5)  # batches of other shares of severe labels
+    mean_weight = mean_class_weight(grades.numpy().astype(np.int8))
+    assert mean_weight == pytest.approx((20 * 1 + 10 * 2 + 5 * 4) / 35)
+    halves = [severity_loss(logits[i : i + 20], grades[i : i + 20], mean_weight=mean_weight) for i in (0, 20)]
+    pooled = (20 * halves[0] + 15 * halves[1]) / 35
+    torch.testing.assert_close(pooled, severity_loss(logits, grades))
+    assert severity_loss(logits[20:], grades[20:]) != halves[1]
+
+
+def test_the_mean_weight_of_no_label_is_that_of_a_mild_one() -> None:
+    assert mean_class_weight(np.full((2, 5), -1, np.int8)) == 1
+
+
 def test_nothing_known_costs_nothing_and_can_be_differentiated() -> None:
     logits = torch.randn(4, 3, requires_grad=True)
     points = torch.randn(2, 5, 2, requires_grad=True)
-    loss = severity_loss(logits, torch.full((4,), -1)) + marked_slice_loss(logits, torch.full((4,), -1))
+    unknown = torch.full((4,), -1)
+    loss = severity_loss(logits, unknown) + marked_slice_loss(logits, unknown)
+    loss = loss + severity_loss(logits, unknown, mean_weight=1.5)
     for kind in ("l1", "squared", "huber"):
         loss = loss + point_loss(points, torch.full((2, 5, 2), float("nan")), kind=kind)
     studies = torch.randn(2, 25, 3, requires_grad=True)
