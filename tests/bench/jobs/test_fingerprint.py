@@ -218,7 +218,12 @@ def test_what_is_cut_off_is_reached_and_decides_nothing(tree: Tree, module: str)
     assert not any(module in part for part in executing)
     changed = tree.changed_by(tree.modules()[module])
     assert "prior" not in stale(changed)
-    assert stale(changed) == {name for name in APPROACHES if module in loaded_by(name)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", sorted(BOOKKEEPING))
+def test_what_is_cut_off_makes_those_stale_that_import_it_themselves(tree: Tree, module: str) -> None:
+    assert stale(tree.changed_by(tree.modules()[module])) == {name for name in APPROACHES if module in loaded_by(name)}
 
 
 def test_root_that_is_absent_is_an_error(tree: Tree) -> None:
