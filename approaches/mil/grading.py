@@ -54,10 +54,10 @@ def grade(
                 outputs = model(images)
             for one, grades in outputs.items():
                 targets = np.array(indices(one))
-                softmax = grades.logits.double().softmax(dim=1).cpu().numpy()  # (R * T, 3)
+                softmax = grades.logits.cpu().double().softmax(dim=1).numpy()  # (R * T, 3)
                 sums[np.ix_(rows, targets)] += softmax.reshape(len(rows), len(targets), 3)
                 for name in CONDITION_STREAMS[one]:
-                    weights = grades.attention[name].double().cpu().numpy()  # (R * T, S)
+                    weights = grades.attention[name].cpu().double().numpy()  # (R * T, S)
                     if config.stack:  # the slices went in as channels of one image
                         weights = np.full(crops[name].slices.shape, 1 / config.bag)
                     attention[name].set(rows, targets, crops[name].series, crops[name].slices, weights)

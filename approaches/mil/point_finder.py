@@ -139,7 +139,7 @@ def find_points(
         for start in range(0, len(crops), batch_size):
             images = reader.read(crops.take(np.arange(start, min(start + batch_size, len(crops)))))  # (B, C, H, W)
             with autocast(context.device, context.precision):
-                outputs.append(model(images).double().cpu().numpy())  # (B, P, 2)
+                outputs.append(model(images).cpu().double().numpy())  # (B, P, 2)
         del model  # before the next one goes to the device
         total = total + np.concatenate(outputs)
     relative = total / len(networks)

@@ -95,7 +95,7 @@ class SliceFinder:
                         for view in self.structure.views:
                             shown = [Stack(stacks[index].series, view.reverse) for index in batch]
                             turned = flip_slices(forward, min(len(shown[0]), config.depth)) if view.reverse else forward
-                            outputs = ask(network, turned, shown).double().cpu().numpy()
+                            outputs = ask(network, turned, shown).cpu().double().numpy()
                             for index, stack, output in zip(batch, shown, outputs, strict=True):
                                 yield number, present[index][0], stack, view, output
                     del network  # before the next one goes to the device

@@ -46,7 +46,7 @@ def grade(
         with torch.enable_grad(), autocast(context.device, context.precision):
             logits = model(leaves, crops.present).float()  # (B, 25, 3)
         weights = _weights(logits, leaves)
-        softmax = logits.detach().double().softmax(dim=2).cpu().numpy()
+        softmax = logits.detach().cpu().double().softmax(dim=2).numpy()
         probabilities[rows] = softmax / softmax.sum(axis=2, keepdims=True)
         for name, attention in shown.items():
             _put(attention, rows, crops, name, weights[name])
@@ -61,7 +61,7 @@ def _weights(logits: Tensor, images: dict[str, Tensor]) -> dict[str, NDArray[np.
     weights = {}
     for name, one in images.items():
         product = torch.ones_like(one) if one.grad is None else (one.detach() * one.grad).abs()
-        weights[name] = product.sum(dim=(2, 3)).double().cpu().numpy()
+        weights[name] = product.sum(dim=(2, 3)).cpu().double().numpy()
     return weights
 
 

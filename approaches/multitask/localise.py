@@ -53,7 +53,7 @@ def find_points(
             matrices = reader.matrices(some)
             images = reader.read(kind, some, matrices)  # (n, 3, H, W)
             with autocast(context.device, context.precision):
-                outputs = [model({kind: images})[kind].double().cpu().numpy() for model in models]
+                outputs = [model({kind: images})[kind].cpu().double().numpy() for model in models]
             shares = np.mean(outputs, axis=0)  # (n, P, 2)
             for place, matrix, points in zip(chosen, matrices, shares, strict=True):
                 if requests[place].flip and kind == AXIAL_T2:

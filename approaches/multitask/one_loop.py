@@ -37,7 +37,7 @@ def found_keypoints(batch: GradeBatch, keypoints: Keypoints) -> Keypoints:
     frames = batch.frames
     assert frames is not None
     for kind, shares in batch.found.items():
-        values = shares.detach().double().cpu().numpy()  # (n, P, 2)
+        values = shares.detach().cpu().double().numpy()  # (n, P, 2)
         for place, request in enumerate(frames.requests[kind]):
             if request.flip:
                 values[place] = values[place, ::-1]

@@ -47,8 +47,8 @@ def grade(
             logits = graded.logits
             if config.mirror_prediction:
                 logits = (logits + _in_mirror(model, scans)) / 2
-        probabilities[row] = logits[0].double().softmax(dim=1).cpu().numpy()
-        attention += [(row, kind, weights.double().cpu().numpy()) for kind, weights in graded.slices.items()]
+        probabilities[row] = logits[0].cpu().double().softmax(dim=1).numpy()
+        attention += [(row, kind, weights.cpu().double().numpy()) for kind, weights in graded.slices.items()]
     return probabilities, _shown(reader, attention)
 
 
