@@ -124,7 +124,7 @@ def save_training(path: Path, state: Training, *, epoch: int, fingerprint: str) 
         for index, values in optimizer.state_dict()["state"].items():
             prefix = f"optimizer{number}.{index}"
             tensors |= {f"{prefix}.{name}": torch.as_tensor(value) for name, value in values.items()}
-    tensors |= _random_states()
+    tensors |= _random_states(_device(state.model))
     header = {
         "epoch": epoch,
         "fingerprint": fingerprint,
@@ -164,7 +164,7 @@ def load_training(path: Path, state: Training, *, fingerprint: str) -> int:
     for name, watcher in state.watchers.items():
         watcher.restore(values["watchers"][name])
     state.past[:] = values["past"]
-    _restore_random_states(tensors)
+    _restore_random_states(tensors, _device(state.model))
     return int(values["epoch"])
 
 
@@ -174,7 +174,7 @@ def save_finished(path: Path, model: nn.Module, *, fingerprint: str) -> None:
     An approach of many networks would otherwise keep the optimizer states of all until the last one is trained.
     """
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    write_tensors(path, tensors | _random_states(), {"finished": True, "fingerprint": fingerprint})
+    write_tensors(path, tensors | _random_states(_device(model)), {"finished": True, "fingerprint": fingerprint})
 
 
 def training_file(folder: Path, stage: str) -> Path:
@@ -198,7 +198,7 @@ def load_finished(path: Path, model: nn.Module, *, fingerprint: str) -> bool:
     except (FileNotFoundError, SafetensorError, DamagedError, ValueError):
         return False
     model.load_state_dict(_part(tensors, "model."))
-    _restore_random_states(tensors)
+    _restore_random_states(tensors, _device(model))
     return True
 
 
@@ -206,18 +206,29 @@ def _half(tensor: Tensor) -> Tensor:
     return tensor.half() if tensor.ndim > 1 and tensor.dtype == torch.float32 else tensor
 
 
-def _random_states() -> dict[str, Tensor]:
-    """The states of torch's global random generators."""
+def _device(model: nn.Module) -> torch.device:
+    """Where a network lies; the CPU if it has no parameters."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+def _random_states(device: torch.device) -> dict[str, Tensor]:
+    """The states of torch's global random generators of the CPU and of the device that computes."""
     states = {"random.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["random.cuda"] = torch.cuda.get_rng_state()
+    if device.type == "cuda":
+        states["random.cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["random.mps"] = torch.mps.get_rng_state()
     return states
 
 
-def _restore_random_states(tensors: Tensors) -> None:
+def _restore_random_states(tensors: Tensors, device: torch.device) -> None:
+    """Set the generators of the CPU and of the device, the latter if the checkpoint was written on one of its type."""
     torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
+    state = tensors.get(f"random.{device.type}")
+    if device.type == "cuda" and state is not None:
+        torch.cuda.set_rng_state(state, device)
+    elif device.type == "mps" and state is not None:
+        torch.mps.set_rng_state(state)
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:

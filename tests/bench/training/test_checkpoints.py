@@ -3,18 +3,21 @@ from __future__ import annotations
 import json
 import resource
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.files.atomic import DamagedError
 from bench.training.checkpoints import (
     Training,
+    load_finished,
     load_model,
     load_training,
     read_tensors,
+    save_finished,
     save_model,
     save_training,
     write_tensors,
@@ -169,3 +172,53 @@ def test_a_checkpoint_of_another_training_says_what_differs(tmp_path: Path, capl
     assert load_training(path, state, fingerprint=other) == 0
     assert "what differs: precision was bf16 and is fp16; schedule." in caplog.text
     assert path.is_file()
+
+
+class Network(nn.Linear):
+    """A linear layer that says that it lies on a device."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(3, 1)
+        self.wanted = torch.device(device)
+
+    def parameters(self, recurse: bool = True):
+        for one in super().parameters(recurse):
+            yield SimpleNamespace(device=self.wanted, tensor=one)
+
+
+@pytest.fixture
+def generators(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
+    """The states of the generators of devices that are not here; cuda:0 is the current one."""
+    states = {"cuda:0": torch.tensor([0, 0]), "cuda:1": torch.tensor([1, 1]), "mps": torch.tensor([2, 2])}
+
+    def key(device: object = "cuda") -> str:
+        return "cuda:0" if str(device) == "cuda" else str(device)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device="cuda": states[key(device)].clone())
+    monkeypatch.setattr(
+        torch.cuda, "set_rng_state", lambda state, device="cuda": states.update({key(device): state.clone()})
+    )
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: states["mps"].clone())
+    monkeypatch.setattr(torch.mps, "set_rng_state", lambda state: states.update({"mps": state.clone()}))
+    return states
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:1", "mps"])
+def test_the_random_generator_of_the_network_s_device_comes_back(
+    device: str, tmp_path: Path, generators: dict[str, Tensor]
+) -> None:
+    state = Training(Network(device), [], [])
+    save_training(tmp_path / "t.safetensors", state, epoch=1, fingerprint="{}")
+    save_finished(tmp_path / "f.safetensors", state.model, fingerprint="{}")
+    drawn = {name: value + 10 for name, value in generators.items()}
+    kept = "cuda:0" if device == "cuda" else device
+    before = generators[kept]
+    for restore in (
+        lambda: load_training(tmp_path / "t.safetensors", state, fingerprint="{}"),
+        lambda: load_finished(tmp_path / "f.safetensors", state.model, fingerprint="{}"),
+    ):
+        generators.update(drawn)
+        assert restore()
+        assert {name for name in generators if not torch.equal(generators[name], drawn[name])} == {kept}
+        assert torch.equal(generators[kept], before)
