@@ -22,7 +22,8 @@ from bench.data.load import Opened
 from bench.jobs import config as configuration
 from bench.testing import make_context, open_generated
 
-NOT_ON_SMOKE = ("paper-", "encoder-", "size-96", "axial-context")  # large networks, or settings that the preset smoke contradicts
+# Large networks, or settings that the preset smoke contradicts.
+NOT_ON_SMOKE = ("paper-", "encoder-", "size-96", "axial-context")
 _READS = {Tensor.numpy, Tensor.__array__}
 # These take an operand from another device: copies, and indices that lie on the CPU.
 _ACROSS = {Tensor.copy_, Tensor.__setitem__, Tensor.__getitem__, Tensor.to, Tensor.type_as, Tensor.data.__set__}  # type: ignore[attr-defined]
