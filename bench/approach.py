@@ -102,7 +102,10 @@ class NetworkUse:
         count: how many networks of this kind there are. All are stored.
         staged: whether they are trained in a stage that other jobs may share.
         averaged: whether a moving average of the weights is kept.
-        kept_mb: main memory for images that are kept while it is trained, MiB.
+        kept_mb: memory for images that are kept while it is trained, MiB.
+        kept_on_device: whether they are kept in the device's memory rather than in main memory.
+        beside: names of uses whose networks are on the device with it.
+        joint: whether those pass forward and backward in the same step.
         shared_mb: files of shared work, for all jobs together, MiB.
         on_disk: whether a trained one is in main memory only while it is used, rather than until the job ends.
         half_weights: whether it is stored in fp16.
@@ -122,6 +125,9 @@ class NetworkUse:
     staged: bool = False
     averaged: bool = False
     kept_mb: float = 0.0
+    kept_on_device: bool = False
+    beside: tuple[str, ...] = ()
+    joint: bool = False
     shared_mb: float = 0.0
     on_disk: bool = False
     half_weights: bool = False

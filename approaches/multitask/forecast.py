@@ -26,11 +26,13 @@ _STUDIES_PER_BATCH = 8  # in prediction
 def network_uses(config: MultitaskConfig, studies: StudyCounts) -> list[NetworkUse]:
     """Every network, as if every study had every series, point and label."""
     uses = [_localiser(config, studies, one_loop=False)] if config.needs_errors and config.keypoints.splits else []
+    beside: tuple[str, ...] = ()
     if config.training == "one_loop":
         uses.append(_localiser(config, studies, one_loop=True))
+        beside = (uses[-1].name,)
     if config.superres.upscaler == TRAINED:
         uses.append(_superres(config, studies))
-    return [*uses, *_classifier(config.classifier, studies)]
+    return [*uses, *_classifier(config.classifier, studies, beside, joint=config.joint_gradient)]
 
 
 def _localiser(config: MultitaskConfig, studies: StudyCounts, *, one_loop: bool) -> NetworkUse:
@@ -54,6 +56,7 @@ def _localiser(config: MultitaskConfig, studies: StudyCounts, *, one_loop: bool)
         staged=not one_loop,
         averaged=schedule.average > 0,
         kept_mb=len(FRAMES) * keypoints.keep_mb,
+        kept_on_device=True,
     )
 
 
@@ -95,7 +98,9 @@ def _crops(config: ClassifierConfig) -> int:
     return sum(len(stream.targets) for stream in used_streams(config.axial_context))
 
 
-def _classifier(config: ClassifierConfig, studies: StudyCounts) -> list[NetworkUse]:
+def _classifier(
+    config: ClassifierConfig, studies: StudyCounts, beside: tuple[str, ...], *, joint: bool
+) -> list[NetworkUse]:
     """A sample is a study with all its crops; one use per size of the schedule, of which the last is stored."""
     held_out = studies.train / config.validation_folds if config.validation_folds else 0.0
     schedule, uses = config.schedule, []
@@ -117,6 +122,9 @@ def _classifier(config: ClassifierConfig, studies: StudyCounts) -> list[NetworkU
                 count=1 if size == last else 0,
                 averaged=schedule.average > 0,
                 kept_mb=config.keep_mb,
+                kept_on_device=True,
+                beside=beside,
+                joint=joint,
             )
         )
     return uses

@@ -180,12 +180,21 @@ def _show_foreseen(console: Console, request: Request) -> int:
 def _show_forecast(console: Console, request: Request, studies: int, folds: int) -> None:
     """What all jobs of the run would cost; unknown for approaches that do not tell."""
     from bench.console.forecast_table import print_forecast
+    from bench.console.terminal import line
+    from bench.jobs import hardware
+    from bench.jobs.executors import choose_slots
     from bench.jobs.forecast import forecast_run, study_counts
     from bench.jobs.plan import resolve_approaches
 
     fractions = [(fraction, study_counts(studies, folds, fraction)) for fraction in request.train_fractions]
     jobs = len(request.only_folds or range(folds)) * len(request.seeds)
-    print_forecast(console, forecast_run(resolve_approaches(request, None), request.plugins, fractions, jobs))
+    approaches = resolve_approaches(request, None)
+    line(console, "forecast: counting what the networks cost, then measuring this CPU for about 10 seconds")
+    found = forecast_run(approaches, request.plugins, fractions, jobs)
+    all_jobs = jobs * len(fractions) * len(approaches)
+    gpus = hardware.device_count(hardware.choose_device(request.device))
+    beside = choose_slots(request.jobs, all_jobs, gpus=gpus, cores=hardware.cpu_count())
+    print_forecast(console, found, beside=beside)
 
 
 def _say_who_shares(console: Console, request: Request) -> None:

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 _UNKNOWN = "unknown"
 
 
-def print_forecast(console: Console, forecasts: Sequence[ApproachForecast]) -> None:
-    """Print what all jobs of each approach will cost, and on what that rests."""
-    console.print(forecast_table(forecasts))
+def print_forecast(console: Console, forecasts: Sequence[ApproachForecast], *, beside: int = 1) -> None:
+    """Print what all jobs of each approach will cost, and on what that rests; ``beside``: how many run at a time."""
+    console.print(forecast_table(forecasts, beside=beside))
     for one in forecasts:
         if one.one is None:
             line(console, f"{one.label}: unknown, since {one.why}")
     lines(console, explanation())
 
 
-def forecast_table(forecasts: Sequence[ApproachForecast]) -> Table:
-    """One column per approach: multiply-adds, memory, disk and hours of all its jobs."""
-    table = Table(title="forecast of all jobs", title_justify="left")
+def forecast_table(forecasts: Sequence[ApproachForecast], *, beside: int = 1) -> Table:
+    """One column per approach: multiply-adds, memory, disk and time of all its jobs."""
+    table = Table(title="forecast of all jobs, finished ones included", title_justify="left")
     table.add_column("", no_wrap=True)
     for one in forecasts:
         table.add_column(one.label, justify="right", overflow="fold")
@@ -39,13 +39,14 @@ def forecast_table(forecasts: Sequence[ApproachForecast]) -> Table:
         "training, multiply-adds",
         "prediction, multiply-adds",
         "GPU memory per job, GiB",
-        "main memory per job, GiB",
+        "main memory beside it, GiB",
+        "main memory per job on a CPU, GiB",
         "disk beside the cache, GiB",
-        "computing on this CPU, h",
-        *(f"computing on one {device.name}, h" for device in DEVICES),
-        "reading by two cores, h, at most",
+        "computing on this CPU",
+        *(f"computing on one {device.name}" for device in DEVICES),
+        "reading on one core, at most",
     ]
-    columns = [_column(one) for one in forecasts]
+    columns = [_column(one, beside) for one in forecasts]
     for number, name in enumerate(rows):
         table.add_row(name, *(column[number] for column in columns))
     return table
@@ -57,19 +58,19 @@ def explanation() -> list[str]:
         f"{one.name} {one.peak / 1e12:g} TFLOP/s x {one.utilisation:.0%} ({one.source})" for one in DEVICES
     )
     return [
-        "Hours: 2 operations per multiply-add; a backward pass counts as two forward passes; one job per GPU.",
+        "Time: 2 operations per multiply-add; a backward pass counts as two forward passes; one job per GPU.",
         f"GPUs: published peak x assumed utilisation: {devices}.",
         "This CPU: measured for some seconds on one core, times the cores.",
-        f"Reading: {SLICES_PER_S:g} slices of 256 x 256 per second; smaller ones, or ones kept in memory, take less. "
-        "It overlaps with computing on a GPU: the longer of the two counts.",
+        f"Reading: {SLICES_PER_S:g} slices per second from a cache in memory; ones that an approach keeps take less, a "
+        "slow disk more. On a GPU it overlaps with computing: the longer of the two counts.",
         "Counts assume that every study has every series and label. Preparing data and other models are not in them.",
     ]
 
 
-def _column(one: ApproachForecast) -> list[str]:
+def _column(one: ApproachForecast, beside: int) -> list[str]:
     found = one.one
     if found is None:
-        return [str(one.jobs), *[_UNKNOWN] * (7 + len(DEVICES))]
+        return [str(one.jobs), *[_UNKNOWN] * (8 + len(DEVICES))]
     jobs = one.jobs
     return [
         str(jobs),
@@ -77,17 +78,18 @@ def _column(one: ApproachForecast) -> list[str]:
         count(found.prediction_multiply_adds * jobs),
         f"{found.gpu_memory_gb:.1f}",
         f"{found.memory_gb:.1f}",
-        f"{found.disk_gb(jobs):.1f}",
-        _cpu_hours(found, jobs, one.cpu_rate),
-        *(hours(device.hours(found.operations * jobs)) for device in DEVICES),
-        hours(reading_hours(found.slices * jobs)),
+        f"{found.cpu_memory_gb:.1f}",
+        f"{found.disk_gb(jobs, beside=beside):.1f}",
+        _cpu_time(found, jobs, one.cpu_rate),
+        *(time(device.hours(found.operations * jobs)) for device in DEVICES),
+        time(reading_hours(found.slices * jobs)),
     ]
 
 
-def _cpu_hours(one: Forecast, jobs: int, rate: float | None) -> str:
+def _cpu_time(one: Forecast, jobs: int, rate: float | None) -> str:
     if not one.operations:
         return "0"
-    return _UNKNOWN if rate is None else hours(one.operations * jobs / rate / 3600)
+    return _UNKNOWN if rate is None else time(one.operations * jobs / rate / 3600)
 
 
 def count(value: float) -> str:
@@ -98,6 +100,9 @@ def count(value: float) -> str:
     return f"{value:.3g}"
 
 
-def hours(value: float) -> str:
-    """With two digits that count; below a hundredth just that."""
-    return "< 0.01" if 0 < value < 0.01 else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+def time(hours: float) -> str:
+    """Such as < 1 min, 7 min, 1.3 h or 62 h."""
+    minutes = 60 * hours
+    if minutes < 59.5:
+        return "0" if not hours else "< 1 min" if minutes < 1 else f"{minutes:.0f} min"
+    return f"{hours:.0f} h" if hours >= 9.95 else f"{hours:.1f} h"

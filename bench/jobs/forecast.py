@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,19 +98,23 @@ def forecast_run(
         jobs_of_each: folds times seeds.
         probe_s: seconds in all for measuring this processor; 0: it is not measured.
     """
-    found = []
+    found: list[ApproachForecast] = []
     for approach, preset, config in configured:
-        rate: float | None = None
         for fraction, studies in counts:
             label = f"{approach}-{preset}" + ("" if fraction == 1 else f" train {fraction:g}")
             try:
                 one, why = _forecast(approach, config, plugin_paths, studies)
-                if one is not None and one.operations and probe_s and rate is None:
-                    rate = _probe(one, probe_s / len(configured))
             except Exception as error:  # a plug-in's own mistake must not keep a run from starting
                 one, why = None, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-            found.append(ApproachForecast(label, jobs_of_each, one, why, rate))
-    return found
+            found.append(ApproachForecast(label, jobs_of_each, one, why))
+    return _with_rates(found, len(counts), probe_s) if probe_s else found
+
+
+def _with_rates(found: Sequence[ApproachForecast], fractions: int, seconds: float) -> list[ApproachForecast]:
+    """With the rate of this processor, measured once per approach that has networks."""
+    computing = [one.one for one in found[::fractions] if one.one is not None and one.one.operations]
+    rates = {id(one): _probe(one, seconds / len(computing)) for one in computing}
+    return [replace(each, cpu_rate=rates.get(id(found[n - n % fractions].one))) for n, each in enumerate(found)]
 
 
 def _forecast(

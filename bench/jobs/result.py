@@ -154,6 +154,7 @@ class StoredForecast(BaseModel):
         parameters: of all networks.
         gpu_memory_mb, memory_mb: of the device, and main memory beside it, where it computes on a GPU in `precision`.
         stored_mb, working_mb: disk for weights, and more that is free again when the job is done.
+        shared_mb: disk for files of shared work, for all jobs together.
         slices: that are read.
     """
 
@@ -165,6 +166,7 @@ class StoredForecast(BaseModel):
     memory_mb: float
     stored_mb: float
     working_mb: float
+    shared_mb: float = 0.0
     slices: float
     precision: str
 

@@ -7,11 +7,12 @@ import pytest
 from bench import plugins
 from bench.approach import StudyCounts
 from bench.jobs import config as configuration
-from bench.training.forecast.devices import DEVICES, SLICES_PER_S
+from bench.training.forecast.devices import DEVICES
 from bench.training.forecast.estimate import estimate
 
 FOLDS, STUDIES = 5, 1975
 HOURS = 6
+MOST_SLICES_PER_S = 370  # on a slow disk; from memory, one core reads three times as many
 MOST_OPERATIONS = 430e15
 MOST_GPU_GB, MOST_DISK_GB = 15.0, 60.0
 
@@ -28,7 +29,7 @@ def test_five_folds_fit_a_t4(name: str) -> None:
     assert FOLDS * job.operations <= MOST_OPERATIONS
     assert DEVICES[0].name == "T4"
     assert DEVICES[0].hours(FOLDS * job.operations) <= HOURS
-    assert FOLDS * job.slices / (HOURS * 3600) <= SLICES_PER_S
+    assert FOLDS * job.slices / (HOURS * 3600) <= MOST_SLICES_PER_S
     assert job.gpu_memory_gb <= MOST_GPU_GB
     assert job.disk_gb(FOLDS, beside=1) <= MOST_DISK_GB
     assert job.training_multiply_adds > 1e15  # nothing of size was forgotten

@@ -21,7 +21,8 @@ class ForecastCost:
         parameters, measured_parameters: of one job, the largest.
         gpu_memory_mb, measured_gpu_memory_mb: of one job on a GPU, the largest; None where none was used.
         memory_mb, measured_memory_mb: main memory, likewise; forecast for a job that computes on a GPU.
-        stored_mb: weights on the disk, summed over folds.
+        disk_mb: beside the cache, of all folds run one after the other.
+        cpu_seconds: CPU time that fitting and predicting took.
         slices: that are read.
     """
 
@@ -37,7 +38,8 @@ class ForecastCost:
     measured_gpu_memory_mb: float | None
     memory_mb: float
     measured_memory_mb: float | None
-    stored_mb: float
+    disk_mb: float
+    cpu_seconds: float
     slices: float
 
     @property
@@ -74,6 +76,8 @@ def _cost(approach: ApproachResult, forecasts: Sequence[StoredForecast]) -> Fore
         measured_gpu_memory_mb=max(gpu, default=None),
         memory_mb=max(one.memory_mb for one in forecasts),
         measured_memory_mb=approach.peak_memory_mb,
-        stored_mb=sum(one.stored_mb for one in forecasts) / seeds,
+        disk_mb=sum(one.stored_mb for one in forecasts) / seeds
+        + max(one.working_mb + one.shared_mb for one in forecasts),
+        cpu_seconds=sum(each.fit_cpu_seconds + each.predict_cpu_seconds for each in results) / seeds,
         slices=sum(one.slices for one in forecasts) / seeds,
     )

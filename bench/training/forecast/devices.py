@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SLICES_PER_S = 370.0
-"""Slices of 256 x 256 that two cores of a small machine read, cut and change per second; of smaller ones more."""
+SLICES_PER_S = 1000.0
+"""Slices of up to 384 x 384 that one core of a small machine reads from the cache and cuts per second.
+
+Measured by tests/performance/test_crops.py on images of 224 to 1024 pixels that lie in memory.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +44,5 @@ DEVICES = (
 
 
 def reading_hours(slices: float) -> float:
-    """Hours that two cores take to read so many slices, if all were of 256 x 256."""
+    """Hours that one core takes to read so many slices."""
     return slices / SLICES_PER_S / 3600

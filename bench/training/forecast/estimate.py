@@ -40,6 +40,16 @@ class NetworkForecast:
         return self.costs.multiply_adds * self.use.predicted
 
     @property
+    def step_bytes(self) -> int:
+        """Device memory of its largest step."""
+        return max(self.costs.training_bytes, self.costs.prediction_bytes)
+
+    @property
+    def resident_bytes(self) -> int:
+        """Device memory of one between its steps: weights, gradients, two moments and the average."""
+        return self.costs.parameters * _FLOAT * (4 + self.use.averaged)
+
+    @property
     def stored_bytes(self) -> int:
         """Weights of all of them, on the disk."""
         return self.costs.parameters * (_HALF if self.use.half_weights else _FLOAT) * self.use.count
@@ -94,9 +104,11 @@ class Forecast:
 
     @property
     def gpu_memory_gb(self) -> float:
-        """The largest step of any network, GiB; one network is on the device at a time."""
-        steps = [max(one.costs.training_bytes, one.costs.prediction_bytes) for one in self.networks]
-        return _GPU_BASE_GB + _FRAGMENTATION * max(steps, default=0) / _GB if steps else 0.0
+        """The largest step of any network with those beside it and images kept on the device, GiB."""
+        needed = [
+            _FRAGMENTATION * self._step_bytes(one) / _GB + self._kept_gb(one, on_device=True) for one in self.networks
+        ]
+        return _GPU_BASE_GB + max(needed) if needed else 0.0
 
     @property
     def memory_gb(self) -> float:
@@ -104,10 +116,38 @@ class Forecast:
 
         To read a network from the disk takes less than to write its checkpoint.
         """
+        return self._main_memory_gb + max((self._kept_gb(one, on_device=False) for one in self.networks), default=0.0)
+
+    @property
+    def cpu_memory_gb(self) -> float:
+        """Main memory of a job that computes on the processor, GiB: its steps and all kept images are there too.
+
+        Steps are taken as twice those of `precision`, as in fp32.
+        """
+        needed = [
+            2 * self._step_bytes(one) / _GB + self._kept_gb(one, on_device=True) + self._kept_gb(one, on_device=False)
+            for one in self.networks
+        ]
+        return self._main_memory_gb + max(needed, default=0.0)
+
+    @property
+    def _main_memory_gb(self) -> float:
         stored = sum(one.kept_bytes for one in self.networks)
         checkpoint = max((one.checkpoint_bytes for one in self.networks), default=0)
-        kept = max((one.use.kept_mb for one in self.networks), default=0.0)
-        return _MAIN_BASE_GB + (stored + checkpoint) / _GB + kept / 1024
+        return _MAIN_BASE_GB + (stored + checkpoint) / _GB
+
+    def _beside(self, one: NetworkForecast) -> list[NetworkForecast]:
+        return [each for each in self.networks if each.use.name in one.use.beside]
+
+    def _step_bytes(self, one: NetworkForecast) -> int:
+        """Of its largest step, with what the networks beside it take."""
+        beside = self._beside(one)
+        return one.step_bytes + sum(each.step_bytes if one.use.joint else each.resident_bytes for each in beside)
+
+    def _kept_gb(self, one: NetworkForecast, *, on_device: bool) -> float:
+        """Images kept for it and for the networks beside it."""
+        kept = [each.use.kept_mb for each in (one, *self._beside(one)) if each.use.kept_on_device == on_device]
+        return sum(kept) / 1024
 
     @property
     def stored_gb(self) -> float:
@@ -140,6 +180,7 @@ class Forecast:
             "memory_mb": round(self.memory_gb * 1024, 1),
             "stored_mb": round(self.stored_gb * 1024, 1),
             "working_mb": round(self.working_gb * 1024, 1),
+            "shared_mb": round(self.shared_gb * 1024, 1),
             "slices": round(self.slices),
             "precision": self.precision,
         }

@@ -24,7 +24,8 @@ def forecast_table(costs: Sequence[ForecastCost]) -> Table:
         Column("measured"),
         Column("main memory with a GPU"),
         Column("measured"),
-        Column("weights on disk"),
+        Column("disk"),
+        Column("measured CPU time"),
         *(Column(f"one {device.name}") for device in DEVICES),
         Column("reading, at most"),
     )
@@ -40,7 +41,8 @@ def forecast_table(costs: Sequence[ForecastCost]) -> Table:
             memory(each.measured_gpu_memory_mb),
             memory(each.memory_mb),
             memory(each.measured_memory_mb),
-            memory(each.stored_mb),
+            memory(each.disk_mb),
+            seconds(each.cpu_seconds),
             *(seconds(3600 * device.hours(each.operations)) for device in DEVICES),
             seconds(3600 * reading_hours(each.slices)),
         )
@@ -50,7 +52,8 @@ def forecast_table(costs: Sequence[ForecastCost]) -> Table:
     caption = (
         "Forecast before training, as bench run --dry-run tells it, and what the jobs measured. All folds; memory and "
         "parameters of one job. Times are those of computing at a published peak and an assumed utilisation "
-        f"({devices}); reading is that of two cores at {SLICES_PER_S:g} slices of 256 x 256 per second. Forecasts "
-        "assume that every study has every series. Measured main memory is that of the device the jobs ran on."
+        f"({devices}); reading is that of one core at {SLICES_PER_S:g} slices per second from memory. Forecasts assume "
+        "that every study has every series. Disk is beside the cache, with the checkpoints of a run. Measured main "
+        "memory is that of the device the jobs ran on. How long this CPU would take is measured by a dry run alone."
     )
     return Table("forecast", "Forecast and measured costs", columns, tuple(rows), caption)

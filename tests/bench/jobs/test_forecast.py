@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import nn
 
 from bench.approach import NetworkUse, StudyCounts
-from bench.console.forecast_table import count, hours, print_forecast
+from bench.console.forecast_table import count, forecast_table, print_forecast, time
 from bench.jobs.forecast import forecast_run, stored_forecast, study_counts
 
 PLUGIN = """
@@ -58,14 +58,40 @@ def test_the_table_tells_what_is_known(tmp_path: Path) -> None:
     assert [cell.strip() for cell in row.split("│")[2:-1]] == ["0.0", "0.0", "unknown", "unknown"]
 
 
+def test_time_on_this_processor_is_that_of_the_networks_probed(tmp_path: Path) -> None:
+    body = """
+        import torch
+        from bench.approach import NetworkUse
+        forward = lambda network, samples: network(torch.zeros(samples, 64))
+        return [NetworkUse("one", lambda: torch.nn.Linear(64, 64), forward, 64, 1, trained=10**9 * studies.train)]
+"""
+    path = tmp_path / "computing.py"
+    path.write_text(PLUGIN.replace("FORECAST", body))
+    counts = [(fraction, study_counts(100, 5, fraction)) for fraction in (1.0, 0.5)]
+    found = forecast_run([("computing", "default", "{}")], [path], counts, 5, probe_s=1.2)
+    assert found[0].cpu_rate is not None
+    assert found[0].cpu_rate == found[1].cpu_rate
+    cells = {column.header: list(column.cells) for column in forecast_table(found).columns}
+    rows = dict(
+        zip(cells[""], zip(cells["computing-default"], cells["computing-default train 0.5"], strict=True), strict=True)
+    )
+    assert rows["jobs"] == ("5", "5")
+    operations = 2 * 3 * 64 * 64 * 80 * 1e9 * 5
+    assert rows["computing on this CPU"][0] == time(operations / found[0].cpu_rate / 3600)
+    assert rows["computing on one T4"][0] == time(operations / (65e12 * 0.31) / 3600)
+
+
 @pytest.mark.parametrize(("value", "text"), [(7.4e16, "74 P"), (3.1e12, "3.1 T"), (12, "12")])
 def test_counts_are_short(value: float, text: str) -> None:
     assert count(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (0.001, "< 0.01"), (0.456, "0.46"), (61.7, "62")])
-def test_hours_are_short(value: float, text: str) -> None:
-    assert hours(value) == text
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(0.0, "0"), (0.001, "< 1 min"), (0.456, "27 min"), (0.995, "1.0 h"), (1.27, "1.3 h"), (9.96, "10 h")],
+)
+def test_times_are_short(hours: float, text: str) -> None:
+    assert time(hours) == text
 
 
 def test_jobs_of_equal_folds_remember_the_forecast(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ FORECAST = {
     "memory_mb": 1500.0,
     "stored_mb": 30.0,
     "working_mb": 90.0,
+    "shared_mb": 200.0,
     "slices": 37000.0,
     "precision": "fp16",
 }
@@ -50,6 +51,7 @@ FORECAST = {
 def test_forecasts_stand_beside_what_was_measured(make_store) -> None:
     store = make_store({"mil": 3.0, "untold": 1.0})
     change(store, "mil", forecast=FORECAST, multiply_adds_per_study=99, parameters=10, peak_gpu_memory_mb=1900.0)
+    change(store, "mil", fit_cpu_seconds=7.0, predict_cpu_seconds=0.5)
     comparison = compare(stored_jobs(store), resamples=100)
     (found,) = forecast_costs(comparison)
     folds = len(comparison.approaches[0].folds)
@@ -58,6 +60,8 @@ def test_forecasts_stand_beside_what_was_measured(make_store) -> None:
     assert (found.parameters, found.measured_parameters) == (12, 10)
     assert (found.gpu_memory_mb, found.measured_gpu_memory_mb) == (2048.0, 1900.0)
     assert found.measured_per_study == 99
+    assert found.disk_mb == folds * 30 + 90 + 200
+    assert found.cpu_seconds == folds * 7.5
     assert found.prediction_per_study * found.studies == found.prediction_multiply_adds == folds * 4e14
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -45,6 +47,19 @@ def test_networks_on_the_disk_take_no_main_memory_and_in_fp16_half_the_disk() ->
     assert read.gpu_memory_gb == kept.gpu_memory_gb
 
 
+def test_networks_beside_each_other_and_images_on_the_device_take_its_memory_together() -> None:
+    first = network(kept_mb=512, kept_on_device=True)
+    second = replace(first, use=replace(first.use, name="two", kept_mb=1024))
+    alone = Forecast((first, second), "fp16")
+    assert alone.gpu_memory_gb == pytest.approx(0.8 + 1.1 * 5 + 1)
+    in_turn = Forecast((first, replace(second, use=replace(second.use, beside=("one",)))), "fp16")
+    assert in_turn.gpu_memory_gb == pytest.approx(0.8 + 1.1 * (5 + 4) + 1.5)  # GiB / 4 parameters: 4 GiB between steps
+    both = Forecast((first, replace(second, use=replace(second.use, beside=("one",), joint=True))), "fp16")
+    assert both.gpu_memory_gb == pytest.approx(0.8 + 1.1 * 10 + 1.5)
+    assert both.memory_gb == pytest.approx(Forecast((network(), network()), "fp16").memory_gb)  # none in main memory
+    assert both.cpu_memory_gb == pytest.approx(both.memory_gb + 2 * 10 + 1.5)
+
+
 def test_nothing_is_needed_without_networks() -> None:
     job = Forecast((), "fp16")
     assert (job.operations, job.gpu_memory_gb, job.disk_gb(5)) == (0, 0, 0)
@@ -52,7 +67,7 @@ def test_nothing_is_needed_without_networks() -> None:
 
 def test_hours_are_operations_by_peak_and_utilisation() -> None:
     assert Device("card", 10e12, 0.5, 15.0, "here").hours(5e12 * 3600) == pytest.approx(1)
-    assert reading_hours(370 * 3600) == pytest.approx(1)
+    assert reading_hours(1000 * 3600) == pytest.approx(1)
     assert [device.name for device in DEVICES] == ["T4", "A100", "H100"]
 
 
