@@ -72,7 +72,10 @@ def choose_precision(wish: str, device: str) -> str:
 
 
 def peak_gpu_memory_mb(device: str) -> float | None:
-    """The most GPU memory that torch has reserved in this process, in MiB; None where no CUDA device computes."""
+    """The most GPU memory that torch has reserved in this process, in MiB; None where no CUDA device computes.
+
+    On MPS torch tells what is in use at the moment, and no peak.
+    """
     if not device.startswith("cuda"):
         return None
     import torch

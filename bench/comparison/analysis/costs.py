@@ -22,6 +22,7 @@ class Cost:
         fit_seconds, fit_cpu_seconds: of training, stages that another job trained included; wall and CPU time.
         predict_seconds, predict_cpu_seconds: of predicting.
         peak_memory_mb: of the process tree of the greediest job; None where unknown.
+        peak_gpu_memory_mb: reserved on a CUDA device by the greediest job; None where no job used one.
         parameters: of one job, the largest; None where a model has none to count.
         multiply_adds: per study, of one job, the largest; None where they were not counted.
         pareto: whether no complete approach at this or another train fraction is both cheaper and better; False for
@@ -37,6 +38,7 @@ class Cost:
     predict_seconds: float
     predict_cpu_seconds: float
     peak_memory_mb: float | None
+    peak_gpu_memory_mb: float | None
     parameters: int | None
     multiply_adds: int | None
     pareto: bool
@@ -122,6 +124,7 @@ def _cost(result: ApproachResult, fit_seconds: float, predict_seconds: float, *,
         predict_seconds=predict_seconds,
         predict_cpu_seconds=sum(each.predict_cpu_seconds for each in results) / seeds,
         peak_memory_mb=result.peak_memory_mb,
+        peak_gpu_memory_mb=max((each.peak_gpu_memory_mb or 0.0 for each in results), default=0.0) or None,
         parameters=_largest(results, lambda each: each.parameters),
         multiply_adds=_largest(results, lambda each: each.multiply_adds_per_study),
         pareto=pareto,

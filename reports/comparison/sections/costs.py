@@ -71,6 +71,7 @@ def costs(analysis: Analysis) -> Section:
 
 
 def _table(analysis: Analysis) -> Table:
+    on_gpu = any(each.peak_gpu_memory_mb is not None for each in analysis.costs)
     columns = (
         words_column("approach"),
         Column("score"),
@@ -81,6 +82,7 @@ def _table(analysis: Analysis) -> Table:
         Column("predict, CPU"),
         Column("predict per study"),
         Column("peak memory"),
+        *([Column("peak GPU memory")] if on_gpu else []),
         Column("parameters"),
         Column("multiply-adds per study"),
         Column("n"),
@@ -96,6 +98,7 @@ def _table(analysis: Analysis) -> Table:
             seconds(each.predict_cpu_seconds or None),
             seconds(each.predict_seconds / max(each.studies, 1)),
             memory(each.peak_memory_mb),
+            *([memory(each.peak_gpu_memory_mb)] if on_gpu else []),
             large(each.parameters),
             large(each.multiply_adds),
             whole(each.studies),
@@ -105,6 +108,11 @@ def _table(analysis: Analysis) -> Table:
     caption = (
         "Pareto front: no complete approach is at least as good and as cheap (wall time), and better in one of the two."
     )
+    if on_gpu:
+        caption += (
+            " GPU memory: the most that torch reserved in the largest job, since that job was last resumed; a dash: no "
+            "CUDA device was used."
+        )
     return Table("costs", "Costs", columns, tuple(rows), caption)
 
 

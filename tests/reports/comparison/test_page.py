@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 
 from bench.comparison import compare_each
+from bench.comparison.analysis import analyse
 from bench.jobs.folder import JobFolder
 from bench.jobs.store import stored_jobs
 from bench.plugins import load
 from bench.report import Output
 from bench.reports.comparison.cells import first_of
 from bench.reports.comparison.report import render
+from bench.reports.comparison.sections.costs import costs
 from bench.reports.comparison.words import lead
 
 PLOTLY = "plotly.js (basic - minified)"
@@ -77,6 +79,22 @@ def test_what_ran_in_a_notebook_is_marked_in_the_leaderboard(make_store) -> None
             job.files.finish()
     cells = Tags(page_of(store)).seen
     assert any("not in a process of its own" in (attributes.get("title") or "") for _, attributes in cells)
+
+
+def test_what_a_gpu_was_used_for_is_among_the_costs_without_a_forecast(make_store) -> None:
+    store = make_store({"mil": 2.0, "mine": 1.0, "prior": 0.0})
+    jobs = stored_jobs(store)
+    assert "peak GPU memory" not in own_part(page_of(store))
+    for job in jobs:  # what used no GPU has either nothing or 0
+        used = {"mine": 1024.0 + job.fold, "prior": 0.0}.get(job.approach)
+        job.result.model_copy(update={"peak_gpu_memory_mb": used}).write(job.files.result)
+        job.files.finish()
+    assert all(job.result.forecast is None for job in jobs)
+    (table,) = costs(analyse(compare_each(stored_jobs(store), resamples=300)[0])).tables
+    place = [column.name for column in table.columns].index("peak GPU memory")
+    found = {row[0].text: row[place].value for row in table.rows}
+    assert found == {"mil-quick": None, "mine-quick": 1027.0, "prior-quick": None}
+    assert "peak GPU memory" in own_part(page_of(store))
 
 
 def test_what_it_says_and_in_which_order(make_store) -> None:
