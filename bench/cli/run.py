@@ -30,7 +30,7 @@ numbers = Listed(float, "numbers")
 @click.option("--approach", "approaches", type=words, multiple=True, required=True, help="One or more approaches.")
 @shared.dataset
 @shared.data
-@click.option("--preset", default="quick", show_default=True, help="Preset of the approaches: quick, standard, paper.")
+@click.option("--preset", default="quick", show_default=True, help="Preset; `bench list APPROACH` shows them.")
 @click.option(
     "--ablation",
     "ablations",

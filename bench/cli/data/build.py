@@ -15,7 +15,7 @@ from bench.errors import DataError
 
 @click.command(short_help="Generate a data set as DICOM files and tables.")
 @click.argument("name")
-@click.option("--preset", help="Variant of the data set, such as small, standard or full.  [default: the first]")
+@click.option("--preset", help="Variant of the data set; `bench list datasets` shows them.  [default: the first]")
 @click.option("--studies", type=int, help="Number of studies.  [default: that of the preset]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generator.")
 @options.workers
