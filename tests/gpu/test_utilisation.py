@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from bench.approaches.mil.severity import condition_sets, train_severity
@@ -36,9 +40,43 @@ class Utilisation:
         self._thread.join()
 
     def _watch(self) -> None:
-        query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--id=0"]
+        query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", f"--id={nvidia_id()}"]
         while not self._over.wait(EVERY_S):
             self.percent.append(float(subprocess.run(query, capture_output=True, text=True, check=True).stdout))
+
+
+def nvidia_id() -> str:
+    """torch's current device as ``nvidia-smi`` names it, which knows nothing of CUDA_VISIBLE_DEVICES.
+
+    Its UUID where torch tells it; else its entry in CUDA_VISIBLE_DEVICES; else its number.
+    """
+    number = torch.cuda.current_device()
+    uuid = getattr(torch.cuda.get_device_properties(number), "uuid", None)
+    if uuid is not None:
+        return f"GPU-{str(uuid).removeprefix('GPU-')}"
+    visible = [entry.strip() for entry in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if entry.strip()]
+    return visible[number] if number < len(visible) else str(number)
+
+
+@pytest.mark.parametrize(
+    ("uuid", "visible", "expected"),
+    [
+        ("11111111-2222-3333-4444-555555555555", "3,5", "GPU-11111111-2222-3333-4444-555555555555"),
+        (None, "3,5", "5"),
+        (None, "GPU-aa,GPU-bb", "GPU-bb"),
+        (None, None, "1"),
+    ],
+)
+def test_the_gpu_that_is_watched_is_the_one_that_computes(
+    uuid: str | None, visible: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    properties = SimpleNamespace() if uuid is None else SimpleNamespace(uuid=UUID(uuid))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: properties)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert nvidia_id() == expected
 
 
 def test_stage_two_of_mil(device: str, session_cache: Path, approach_of, tmp_path: Path) -> None:
