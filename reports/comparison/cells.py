@@ -30,10 +30,10 @@ def number_text(value: float | None, digits: int = 3, *, signed: bool = False) -
 
 
 def count_text(value: float | None) -> str:
-    """A large count in a readable unit: ``870``, ``12.3 k``, ``4.1 M``, ``1.8 G``."""
+    """A large count in a readable unit: ``870``, ``12.3 k``, ``4.1 M``, ``1.8 G``, ``29.7 T``, ``3.78 P``."""
     if value is None:
         return DASH
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g} {letter}"
     return f"{value:.0f}"
