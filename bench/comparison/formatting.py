@@ -16,6 +16,14 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def count_text(value: float) -> str:
+    """A large count in a readable unit: ``870``, ``12.3 k``, ``4.1 M``, ``1.8 G``, ``29.7 T``, ``3.78 P``."""
+    for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g} {letter}"
+    return f"{value:.0f}"
+
+
 def megabytes(amount: float | None) -> str:
     """Memory in a readable unit: ``640 MB``, ``1.4 GB``."""
     if amount is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from bench.comparison.formatting import count_text, duration
 from bench.console.terminal import line, lines
 from bench.jobs.forecast import ApproachForecast
 from bench.training.forecast.devices import DEVICES, SLICES_PER_S, reading_hours
@@ -23,7 +24,7 @@ def print_forecast(console: Console, forecasts: Sequence[ApproachForecast], *, b
     """Print what all jobs of each approach will cost, and on what that rests; ``beside``: how many run at a time."""
     console.print(forecast_table(forecasts, beside=beside))
     for one in forecasts:
-        if one.one is None:
+        if one.why:
             line(console, f"{one.label}: unknown, since {one.why}")
     lines(console, explanation())
 
@@ -74,35 +75,19 @@ def _column(one: ApproachForecast, beside: int) -> list[str]:
     jobs = one.jobs
     return [
         str(jobs),
-        count(found.training_multiply_adds * jobs),
-        count(found.prediction_multiply_adds * jobs),
+        count_text(found.training_multiply_adds * jobs),
+        count_text(found.prediction_multiply_adds * jobs),
         f"{found.gpu_memory_gb:.1f}",
         f"{found.memory_gb:.1f}",
         f"{found.cpu_memory_gb:.1f}",
         f"{found.disk_gb(jobs, beside=beside):.1f}",
         _cpu_time(found, jobs, one.cpu_rate),
-        *(time(device.hours(found.operations * jobs)) for device in DEVICES),
-        time(reading_hours(found.slices * jobs)),
+        *(duration(3600 * device.hours(found.operations * jobs)) for device in DEVICES),
+        duration(3600 * reading_hours(found.slices * jobs)),
     ]
 
 
 def _cpu_time(one: Forecast, jobs: int, rate: float | None) -> str:
     if not one.operations:
         return "0"
-    return _UNKNOWN if rate is None else time(one.operations * jobs / rate / 3600)
-
-
-def count(value: float) -> str:
-    """Such as 74 P, 3.1 T or 120 M."""
-    for unit, size in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g}"
-
-
-def time(hours: float) -> str:
-    """Such as < 1 min, 7 min, 1.3 h or 62 h."""
-    minutes = 60 * hours
-    if minutes < 59.5:
-        return "0" if not hours else "< 1 min" if minutes < 1 else f"{minutes:.0f} min"
-    return f"{hours:.0f} h" if hours >= 9.95 else f"{hours:.1f} h"
+    return _UNKNOWN if rate is None else duration(one.operations * jobs / rate)

@@ -32,7 +32,7 @@ class ApproachForecast:
         label: of the approach, such as ``mil-quick``.
         jobs: how many jobs of it the run has.
         one: the forecast of one job; None if it is unknown.
-        why: why it is unknown, in words.
+        why: why it, or its time on this processor, is unknown, in words.
         cpu_rate: floating-point operations per second of training on this processor; None if it was not measured.
     """
 
@@ -105,16 +105,30 @@ def forecast_run(
             try:
                 one, why = _forecast(approach, config, plugin_paths, studies)
             except Exception as error:  # a plug-in's own mistake must not keep a run from starting
-                one, why = None, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+                one, why = None, _in_words(error)
             found.append(ApproachForecast(label, jobs_of_each, one, why))
     return _with_rates(found, len(counts), probe_s) if probe_s else found
 
 
 def _with_rates(found: Sequence[ApproachForecast], fractions: int, seconds: float) -> list[ApproachForecast]:
     """With the rate of this processor, measured once per approach that has networks."""
-    computing = [one.one for one in found[::fractions] if one.one is not None and one.one.operations]
-    rates = {id(one): _probe(one, seconds / len(computing)) for one in computing}
-    return [replace(each, cpu_rate=rates.get(id(found[n - n % fractions].one))) for n, each in enumerate(found)]
+    computing = sum(bool(one.one and one.one.operations) for one in found[::fractions])
+    told: list[ApproachForecast] = []
+    for start in range(0, len(found), fractions):
+        of_approach = found[start : start + fractions]
+        first = of_approach[0].one
+        if first is not None and first.operations:
+            try:
+                rate = _probe(first, seconds / computing)
+                of_approach = [replace(each, cpu_rate=rate) for each in of_approach]
+            except Exception as error:  # likewise
+                of_approach = [replace(each, why=f"on this CPU: {_in_words(error)}") for each in of_approach]
+        told += of_approach
+    return told
+
+
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def _forecast(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bench.comparison.formatting import duration, megabytes
+from bench.comparison.formatting import count_text, duration, megabytes
 from bench.files.foreign import printable
 from bench.targets import SEVERITIES, TARGETS
 
@@ -27,16 +27,6 @@ def number_text(value: float | None, digits: int = 3, *, signed: bool = False) -
     if value is None or not math.isfinite(value):
         return DASH
     return f"{round(value, digits) + 0.0:{'+' if signed else ''}.{digits}f}".replace("-", "−")
-
-
-def count_text(value: float | None) -> str:
-    """A large count in a readable unit: ``870``, ``12.3 k``, ``4.1 M``, ``1.8 G``, ``29.7 T``, ``3.78 P``."""
-    if value is None:
-        return DASH
-    for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g} {letter}"
-    return f"{value:.0f}"
 
 
 def text(words: str, *, strong: bool = False) -> Cell:
@@ -66,7 +56,7 @@ def whole(value: int | None) -> Cell:
 
 def large(value: int | None) -> Cell:
     """A large count in a readable unit; CSV has the whole number."""
-    return Cell(count_text(value), value)
+    return nothing() if value is None else Cell(count_text(value), value)
 
 
 def interval(ends: tuple[float, float] | None, digits: int = 3, *, signed: bool = False) -> Cell:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 from rich.console import Console
 from torch import nn
 
 from bench.approach import NetworkUse, StudyCounts
-from bench.console.forecast_table import count, forecast_table, print_forecast, time
+from bench.comparison.formatting import duration
+from bench.console.forecast_table import forecast_table, print_forecast
 from bench.jobs.forecast import forecast_run, stored_forecast, study_counts
 
 PLUGIN = """
@@ -77,21 +77,27 @@ def test_time_on_this_processor_is_that_of_the_networks_probed(tmp_path: Path) -
     )
     assert rows["jobs"] == ("5", "5")
     operations = 2 * 3 * 64 * 64 * 80 * 1e9 * 5
-    assert rows["computing on this CPU"][0] == time(operations / found[0].cpu_rate / 3600)
-    assert rows["computing on one T4"][0] == time(operations / (65e12 * 0.31) / 3600)
+    assert rows["computing on this CPU"][0] == duration(operations / found[0].cpu_rate)
+    assert rows["computing on one T4"][0] == duration(operations / (65e12 * 0.31))
 
 
-@pytest.mark.parametrize(("value", "text"), [(7.4e16, "74 P"), (3.1e12, "3.1 T"), (12, "12")])
-def test_counts_are_short(value: float, text: str) -> None:
-    assert count(value) == text
-
-
-@pytest.mark.parametrize(
-    ("hours", "text"),
-    [(0.0, "0"), (0.001, "< 1 min"), (0.456, "27 min"), (0.995, "1.0 h"), (1.27, "1.3 h"), (9.96, "10 h")],
-)
-def test_times_are_short(hours: float, text: str) -> None:
-    assert time(hours) == text
+def test_an_approach_that_cannot_be_probed_keeps_its_other_figures(tmp_path: Path) -> None:
+    body = """
+        import torch
+        from bench.approach import NetworkUse
+        def forward(network, samples):
+            images = torch.zeros(samples, 64)
+            if images.device.type == "cpu":
+                raise RuntimeError("no step here")
+            return network(images)
+        return [NetworkUse("one", lambda: torch.nn.Linear(64, 64), forward, 64, 1, trained=10**9)]
+"""
+    path = tmp_path / "shy.py"
+    path.write_text(PLUGIN.replace("FORECAST", body))
+    counts = [(1.0, study_counts(100, 5))]
+    (found,) = forecast_run([("shy", "default", "{}")], [path], counts, 5, probe_s=1.2)
+    assert found.one is not None
+    assert (found.cpu_rate, found.why) == (None, "on this CPU: RuntimeError: no step here")
 
 
 def test_jobs_of_equal_folds_remember_the_forecast(tmp_path: Path) -> None:
